@@ -1,0 +1,39 @@
+"""Deep models of gene regulation that explain themselves, for AnnData and MuData.
+
+Namespaces load on first touch, so ``import tgem`` costs milliseconds:
+
+``tgem.model``
+    The models: :class:`tgem.model.TGEM`.
+``tgem.pp``, ``tgem.tl``, ``tgem.pl``
+    Preparation, tools that write results into AnnData, and plots that read them.
+``tgem.datasets``
+    Simulators with planted truth and small curated gene sets.
+``tgem.nn``, ``tgem.attr``
+    The attention and the attribution methods, for torch users.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tgem import attr, datasets, model, nn, pl, pp, tl
+
+__all__ = ["attr", "datasets", "model", "nn", "pl", "pp", "tl"]
+__version__ = version("tgem")
+
+logging.getLogger("tgem").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return import_module(f"tgem.{name}")
+    msg = f"module 'tgem' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

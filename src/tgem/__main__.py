@@ -1,0 +1,5 @@
+"""``python -m tgem``."""
+
+from tgem.cli import app
+
+app()

@@ -1,0 +1,49 @@
+"""Warnings of our own, so that users can silence or escalate exactly one kind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
+
+
+class TgemWarning(UserWarning):
+    """Base class of every warning that tgem emits."""
+
+
+class ExpressionWarning(TgemWarning):
+    """The expression values look usable but unusual for the model."""
+
+
+class GeneAlignmentWarning(TgemWarning):
+    """Some of the genes that a model was trained on are absent from the data."""
+
+
+class ConvergenceWarning(TgemWarning):
+    """A numerical result did not reach the accuracy it promises."""
+
+
+class TrainingWarning(TgemWarning):
+    """Training ended or was arranged in a way that the user should know about."""
+
+
+def warn(message: str, category: type[TgemWarning]) -> None:
+    """Warn at the line that the user wrote: the first one outside tgem and scvi-tools."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith(_PACKAGE) or f"{os.sep}scvi{os.sep}" in filename
+
+
+def listed(names: object, limit: int = 5) -> str:
+    """Join a few names for a message, saying how many more there are."""
+    items = [str(name) for name in names]  # type: ignore[attr-defined]
+    shown = ", ".join(repr(item) for item in items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"

@@ -1,0 +1,138 @@
+"""Every slot that tgem writes into AnnData or MuData, and how to read one.
+
+A slot's key is its pattern with the prefix filled in: ``PREDICTION.key("tgem")`` is
+``"tgem_prediction"``. ``key_added`` of a tool replaces the prefix. No other file spells a
+key out, so this table is the contract, and the documentation's table is generated from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from anndata import AnnData
+
+PREFIX = "tgem"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one result lives: container, key pattern, content, and the tool that writes it."""
+
+    container: str
+    pattern: str
+    content: str
+    written_by: str
+
+    def key(self, prefix: str | None = None) -> str:
+        """Key inside the container."""
+        return self.pattern.format(prefix=prefix or PREFIX)
+
+    def params_key(self, prefix: str | None = None) -> str:
+        """Key in ``.uns`` of the call's provenance: method, settings, seed, versions."""
+        return f"{self.key(prefix)}_params"
+
+    def read(self, adata: AnnData, prefix: str | None = None) -> Any:
+        """Return the slot's content, or say which call writes it."""
+        container, key = getattr(adata, self.container), self.key(prefix)
+        if key not in container:
+            added = "" if prefix in (None, PREFIX) else f", key_added={prefix!r}"
+            msg = (
+                f"Expected adata.{self.container}[{key!r}] but it is not there. "
+                f"Write it with `{self.written_by}(adata, ...{added})` first."
+            )
+            raise KeyError(msg)
+        return container[key]
+
+    def write(self, adata: AnnData, value: Any, prefix: str | None = None) -> None:
+        """Store `value` in the slot."""
+        getattr(adata, self.container)[self.key(prefix)] = value
+
+
+PREDICTION = Slot(
+    "obs",
+    "{prefix}_prediction",
+    "predicted label, categorical with the training categories and their colours",
+    "tgem.tl.predict",
+)
+CONFIDENCE = Slot(
+    "obs", "{prefix}_confidence", "probability of the predicted label, float32", "tgem.tl.predict"
+)
+PROBABILITY = Slot(
+    "obsm",
+    "{prefix}_probability",
+    "DataFrame, cells x classes, float32",
+    "tgem.tl.predict",
+)
+LATENT = Slot(
+    "obsm",
+    "X_{prefix}",
+    "latent representation, cells x dimensions, float32; for `sc.pp.neighbors(use_rep=...)`",
+    "tgem.tl.predict",
+)
+CONFUSION = Slot(
+    "uns",
+    "{prefix}_confusion",
+    "long DataFrame: true label, predicted label, number of cells",
+    "tgem.tl.confusion",
+)
+HISTORY = Slot(
+    "uns",
+    "{prefix}_history",
+    "DataFrame, epochs x metrics of training and validation",
+    "tgem.tl.history",
+)
+ATTRIBUTION = Slot(
+    "obsm",
+    "{prefix}_attribution",
+    "cells x model genes, float32, CSR for a zero baseline; gene names in `.uns[key]['genes']`",
+    "tgem.tl.attribution",
+)
+ATTRIBUTION_MEAN = Slot(
+    "varm",
+    "{prefix}_attribution",
+    "DataFrame, genes x classes: mean attribution over the cells of the class",
+    "tgem.tl.attribution",
+)
+ATTRIBUTION_MEDIAN = Slot(
+    "varm",
+    "{prefix}_attribution_median",
+    "DataFrame, genes x classes: median attribution over the cells of the class",
+    "tgem.tl.attribution",
+)
+ENRICHMENT = Slot(
+    "uns",
+    "{prefix}_enrichment",
+    "gseapy's table with the columns `class` and `source` added",
+    "tgem.tl.enrich",
+)
+
+SPLIT = Slot(
+    "obs",
+    "{prefix}_split",
+    "categorical: train, validation, test; for `model.train(split_key=...)`",
+    "tgem.pp.split",
+)
+
+SLOTS: tuple[Slot, ...] = tuple(
+    value for value in globals().copy().values() if isinstance(value, Slot)
+)
+
+
+def column_names(names: Iterable[object]) -> list[str]:
+    """Names that survive as DataFrame columns in h5ad and zarr.
+
+    Both stores write one dataset per column and refuse a slash in its name, yet labels such
+    as ``CD4+/CD25 T Reg`` are common: the slash becomes a bar. The exact labels stay in the
+    slot's ``_params`` entry.
+    """
+    columns: list[str] = []
+    for name in names:
+        column = str(name).replace("/", "|")
+        while column in columns:
+            column += "|"
+        columns.append(column)
+    return columns

@@ -1,0 +1,19 @@
+"""A progress bar that stays away from work that is over in seconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from tqdm.auto import tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DELAY_SECONDS = 3
+
+T = TypeVar("T")
+
+
+def track(items: Sequence[T], description: str) -> Iterator[T]:
+    """Iterate over `items`, showing progress once it has taken three seconds."""
+    yield from tqdm(items, desc=description, delay=DELAY_SECONDS, leave=False)

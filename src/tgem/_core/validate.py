@@ -1,0 +1,72 @@
+"""Checks of arguments that every public function shares, in one error grammar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from anndata import AnnData
+
+from tgem._core.errors import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+
+def check_choice(name: str, value: object, choices: Collection[object]) -> None:
+    """Raise unless `value` is one of `choices`."""
+    if value not in choices:
+        msg = f"Expected `{name}` to be one of {listed(choices, 20)}, got {value!r}."
+        raise ValueError(msg)
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise unless `value` is a number above zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not value > 0:
+        msg = f"Expected `{name}` to be above 0, got {value!r}."
+        raise ValueError(msg)
+
+
+def check_anndata(adata: object, name: str = "adata") -> None:
+    """Raise unless the object is an AnnData with cells and genes."""
+    if not isinstance(adata, AnnData):
+        msg = f"Expected `{name}` to be an AnnData, got {type(adata).__name__}."
+        raise TypeError(msg)
+    if adata.n_obs == 0 or adata.n_vars == 0:
+        msg = (
+            f"Expected `{name}` to hold cells and genes, found {adata.n_obs} cells x "
+            f"{adata.n_vars} genes. Look at the filter that was applied last."
+        )
+        raise ValueError(msg)
+
+
+def check_key(adata: AnnData, container: str, key: str) -> None:
+    """Raise unless `key` is in `adata.<container>`, naming what is."""
+    available = getattr(adata, container)
+    if key not in available:
+        names = [str(name) for name in available]
+        found = f"Available: {listed(names, 12)}." if names else f"adata.{container} is empty."
+        msg = f"Expected {key!r} in adata.{container}. {found}"
+        raise KeyError(msg)
+
+
+def cell_indices(
+    indices: Sequence[int] | np.ndarray[Any, Any] | None, n_obs: int
+) -> np.ndarray[Any, Any]:
+    """Positions of cells from positions, a boolean mask, or None for all cells."""
+    if indices is None:
+        return np.arange(n_obs)
+    positions = np.asarray(indices)
+    if positions.dtype == bool:
+        if positions.shape != (n_obs,):
+            msg = f"Expected a boolean mask of {n_obs} cells, got shape {positions.shape}."
+            raise ValueError(msg)
+        return np.flatnonzero(positions)
+    positions = positions.astype(np.int64).ravel()
+    if positions.size and (positions.min() < -n_obs or positions.max() >= n_obs):
+        msg = (
+            f"Expected `indices` between 0 and {n_obs - 1}, found "
+            f"{positions.min()} to {positions.max()}."
+        )
+        raise IndexError(msg)
+    return positions % n_obs if positions.size else positions

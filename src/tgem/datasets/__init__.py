@@ -1,0 +1,8 @@
+"""Simulated data with planted truth, and small curated gene sets."""
+
+from __future__ import annotations
+
+from tgem.datasets._expression import synthetic_expression
+from tgem.datasets._immune_markers import immune_markers
+
+__all__ = ["immune_markers", "synthetic_expression"]

@@ -1,0 +1,5 @@
+"""Models: set up the data, construct, train, predict, explain, save."""
+
+from tgem.model.tgem import TGEM
+
+__all__ = ["TGEM"]

@@ -1,0 +1,7 @@
+"""What every model shares: registration, training, prediction, attribution, saving."""
+
+from tgem.model._base._attribution import AttributionResult
+from tgem.model._base._classifier import ClassifierModel
+from tgem.model._base._model import SupervisedModel
+
+__all__ = ["AttributionResult", "ClassifierModel", "SupervisedModel"]

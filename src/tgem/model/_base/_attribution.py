@@ -1,0 +1,124 @@
+"""From cells to attributions: which genes decided, cell by cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+
+from tgem._core.errors import ConvergenceWarning, warn
+from tgem._core.progress import track
+from tgem._core.validate import check_choice, check_positive
+from tgem.attr import METHODS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tgem.data import FieldDataset
+    from tgem.nn.module import SupervisedModule
+
+CELLS_AT_ONCE = 64
+BASELINES = ("zero", "mean")
+# A cell whose attributions miss the change of the output by more than this share of it.
+LARGE_RESIDUAL = 0.05
+
+
+class AttributionResult(NamedTuple):
+    """Attributions of a set of cells.
+
+    Attributes
+    ----------
+    values
+        Attribution of each gene in each cell, ``(n_obs, n_genes)``, float32: CSR for the zero
+        baseline (a gene that is not expressed has attribution 0), else an array.
+    genes
+        Gene names, in the order of the columns.
+    targets
+        The class explained in each cell, as a position in the model's classes, ``(n_obs,)``.
+    residual
+        Sum of a cell's attributions minus the change of its output, ``(n_obs,)``: 0 if the
+        method is exact.
+    change
+        Output at the cell minus output at the baseline, ``(n_obs,)``.
+    """
+
+    values: np.ndarray[Any, Any] | sparse.csr_matrix
+    genes: pd.Index
+    targets: np.ndarray[Any, Any]
+    residual: np.ndarray[Any, Any]
+    change: np.ndarray[Any, Any]
+
+
+def attribute(
+    module: SupervisedModule,
+    dataset: FieldDataset,
+    cells: np.ndarray[Any, Any],
+    targets: np.ndarray[Any, Any],
+    *,
+    genes: pd.Index,
+    method: str,
+    baseline: str,
+    n_steps: int,
+    batch_size: int,
+) -> AttributionResult:
+    """Attribute the target output of each cell to its genes, a block of cells at a time."""
+    check_choice("method", method, METHODS)
+    check_choice("baseline", baseline, BASELINES)
+    check_positive("n_steps", n_steps)
+    check_positive("batch_size", batch_size)
+    (key,) = module.input_keys
+    reference = _baseline(dataset, key, baseline, len(genes)).to(module.device)
+    module.eval()
+    blocks, residuals = [], []
+    for start in track(range(0, len(cells), CELLS_AT_ONCE), "Attributing"):
+        rows = cells[start : start + CELLS_AT_ONCE]
+        inputs = torch.from_numpy(dataset[rows][key]).to(module.device)
+        result = METHODS[method](
+            module,
+            inputs,
+            targets=torch.from_numpy(targets[start : start + CELLS_AT_ONCE]).to(module.device),
+            baselines=reference.expand_as(inputs),
+            n_steps=n_steps,
+            batch_size=batch_size,
+        )
+        values = result.values.detach().float().cpu().numpy()
+        blocks.append(sparse.csr_matrix(values) if baseline == "zero" else values)
+        residuals.append(result.residual.detach().double().cpu().numpy())
+    values, residual = _stack(blocks, len(genes), baseline), np.concatenate([*residuals, []])
+    change = np.asarray(values.sum(axis=1), dtype=np.float64).ravel() - residual
+    _check_completeness(residual, change, n_steps)
+    return AttributionResult(values, genes, targets, residual, change)
+
+
+def _baseline(dataset: FieldDataset, key: str, baseline: str, n_genes: int) -> torch.Tensor:
+    """One cell to compare with: nothing expressed, or the mean of the data."""
+    if baseline == "zero":
+        return torch.zeros(1, n_genes)
+    total = np.zeros(n_genes)
+    for start in range(0, len(dataset), CELLS_AT_ONCE):
+        rows = np.arange(start, min(start + CELLS_AT_ONCE, len(dataset)))
+        total += dataset[rows][key].sum(axis=0, dtype=np.float64)
+    return torch.from_numpy((total / len(dataset)).astype(np.float32))[None]
+
+
+def _stack(blocks: list[Any], n_genes: int, baseline: str) -> Any:
+    if baseline == "zero":
+        return sparse.vstack(
+            [*blocks, sparse.csr_matrix((0, n_genes), dtype=np.float32)], format="csr"
+        )
+    return np.concatenate([*blocks, np.empty((0, n_genes), dtype=np.float32)])
+
+
+def _check_completeness(
+    residual: np.ndarray[Any, Any], change: np.ndarray[Any, Any], n_steps: int
+) -> None:
+    large = np.abs(residual) > LARGE_RESIDUAL * np.maximum(np.abs(change), 1.0)
+    if large.any():
+        msg = (
+            f"In {large.sum()} of {large.size} cells the attributions do not add up to the change "
+            f"of the output (largest difference {np.abs(residual).max():.3g}). Raise `n_steps`, "
+            f"now {n_steps}."
+        )
+        warn(msg, ConvergenceWarning)

@@ -1,0 +1,322 @@
+"""What models that assign one label to each cell share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn import metrics
+
+from tgem._core.errors import TrainingWarning, listed, warn
+from tgem._core.scvi_compat import field_states
+from tgem._core.validate import cell_indices, check_key
+from tgem.data import (
+    FieldDataset,
+    LabelField,
+    Split,
+    describe_labels,
+    split_from_column,
+    stratified_split,
+)
+from tgem.model._base._model import Cells, SupervisedModel
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from tgem.model._base._attribution import AttributionResult
+
+PREDICTED = "predicted"
+
+
+class ClassifierModel(SupervisedModel):
+    """A model of labels: classes, probabilities, evaluation, attribution of a class."""
+
+    _labels: ClassVar[str] = "labels"
+
+    @property
+    def classes(self) -> np.ndarray[Any, Any]:
+        """Labels that the model can assign, in the order of the training categories."""
+        state = field_states(self.registry_)[self._labels]
+        labels = state.get("categories", [])
+        return pd.Index(labels, dtype=object).to_numpy()
+
+    @property
+    def class_colors(self) -> list[str] | None:
+        """Colours that scanpy gave the training labels, or None."""
+        return field_states(self.registry_)[self._labels].get("colors")
+
+    @property
+    def _n_targets(self) -> int:
+        return len(self.classes)
+
+    def _label_field(self) -> LabelField:
+        return next(field for field in self._fields if isinstance(field, LabelField))
+
+    # -- training -------------------------------------------------------------------------
+
+    def _make_split(self, dataset: FieldDataset, split_key: str | None, **sizes: Any) -> Split:
+        field = self._label_field()
+        if field.is_empty:
+            msg = (
+                f"Training needs labels, and {type(self).__name__}.setup_anndata was called "
+                "without `labels_key`. Set the data up again with "
+                f"`{type(self).__name__}.setup_anndata(adata, labels_key=...)`."
+            )
+            raise ValueError(msg)
+        codes = dataset.read(self._labels)
+        counts = {label: int((codes == i).sum()) for i, label in enumerate(self.classes)}
+        if len([count for count in counts.values() if count]) < 2:
+            msg = (
+                f"Training needs at least two classes in adata.obs[{field.attr_key!r}], found "
+                f"{describe_labels(counts)}."
+            )
+            raise ValueError(msg)
+        if split_key is None:
+            return stratified_split(codes, **sizes)
+        obs = self._data(None).obs
+        check_key(self._data(None), "obs", split_key)
+        return self._check_classes(split_from_column(obs[split_key], codes, split_key), codes)
+
+    def _check_classes(self, split: Split, codes: np.ndarray[Any, Any]) -> Split:
+        """Warn about classes that a user's own split leaves without training cells."""
+        trained = np.unique(codes[split.train])
+        absent = [label for i, label in enumerate(self.classes) if i not in trained]
+        if absent:
+            msg = f"No training cell of {listed(absent)}: the model can never predict these labels."
+            warn(msg, TrainingWarning)
+        return split
+
+    # -- prediction -----------------------------------------------------------------------
+
+    @overload
+    def predict(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        soft: Literal[False] = False,
+        batch_size: int | None = None,
+    ) -> np.ndarray[Any, Any]: ...
+
+    @overload
+    def predict(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        soft: Literal[True],
+        batch_size: int | None = None,
+    ) -> pd.DataFrame: ...
+
+    def predict(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        soft: bool = False,
+        batch_size: int | None = None,
+    ) -> np.ndarray[Any, Any] | pd.DataFrame:
+        """Predict the label of each cell.
+
+        Genes are matched by name: their order does not matter, missing ones count as not
+        expressed (with a warning), others are not looked at. The data are not changed, and need
+        neither labels nor a set-up. If the model was set up with ``use_raw=True`` and `adata` has
+        no ``.raw``, ``adata.X`` is read.
+
+        Parameters
+        ----------
+        adata
+            Cells to label, log1p-normalised as the training data were; ``None`` for the training
+            data.
+        indices
+            Positions of the cells, or a boolean mask; ``None`` for all.
+        soft
+            Whether to return probabilities instead of labels.
+        batch_size
+            Cells per forward pass.
+
+        Returns
+        -------
+        Labels, ``(n_obs,)``; or, if `soft`, a DataFrame of probabilities, cells x classes.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not trained.
+        ValueError
+            If fewer than :attr:`min_gene_share` of the model's genes are in the data, or if the
+            values are no log-normalised expression.
+        """
+        logits = self._outputs(adata, indices, batch_size)
+        if not soft:
+            labels: np.ndarray[Any, Any] = self.classes[logits.argmax(axis=1)]
+            return labels
+        data = self._data(adata)
+        cells = cell_indices(indices, data.n_obs)
+        return pd.DataFrame(
+            softmax(logits, axis=1), index=data.obs_names[cells], columns=self.classes
+        )
+
+    def evaluate(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        batch_size: int | None = None,
+    ) -> dict[str, Any]:
+        """Compare predicted with given labels.
+
+        Parameters
+        ----------
+        adata
+            Labelled cells; ``None`` for the training data.
+        indices
+            Positions of the cells, or a boolean mask. ``None`` means all cells of another data
+            set, and of the training data the test cells (or, if there are none, the validation
+            cells).
+        batch_size
+            Cells per forward pass.
+
+        Returns
+        -------
+        ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``mcc`` (Matthews correlation),
+        ``n_cells``, ``cells`` (which ones), and ``confusion``, a DataFrame of counts with true
+        labels as rows and predicted labels as columns.
+
+        Raises
+        ------
+        ValueError
+            If no cell has a label that the model knows.
+        """
+        self._check_trained()
+        indices, described = self._cells_to_evaluate(adata, indices)
+        dataset = self._dataset(adata)
+        cells = cell_indices(indices, len(dataset))
+        codes = dataset.read(self._labels, cells)
+        known = codes >= 0
+        self._report_unknown(adata, cells[~known], n_known=int(known.sum()))
+        predicted = self.predict(adata, cells[known], batch_size=batch_size)
+        return {
+            **_scores(self.classes[codes[known]], np.asarray(predicted), self.classes),
+            "cells": described,
+        }
+
+    def _cells_to_evaluate(self, adata: AnnData | None, indices: Cells) -> tuple[Cells, str]:
+        if indices is not None or (adata is not None and adata is not self.adata):
+            return indices, "given" if indices is not None else "all"
+        for name in ("test", "validation"):
+            cells = getattr(self, f"{name}_indices")
+            if cells is not None and len(cells):
+                return cells, name
+        msg = (
+            "Expected test or validation cells to evaluate on: the model was trained on all "
+            "labelled cells. Name others with `adata` or `indices`."
+        )
+        raise ValueError(msg)
+
+    def _report_unknown(
+        self, adata: AnnData | None, cells: np.ndarray[Any, Any], n_known: int
+    ) -> None:
+        key = self._label_field().attr_key
+        obs = self._data(adata).obs
+        found = (
+            f"no column {key!r} in adata.obs"
+            if key not in obs
+            else (f"adata.obs[{key!r}] with {listed(obs[key].iloc[cells].unique())}")
+        )
+        if n_known == 0:
+            msg = (
+                f"Expected cells with labels that the model knows ({listed(self.classes)}), found "
+                f"{found}."
+            )
+            raise ValueError(msg)
+        if len(cells):
+            msg = (
+                f"{len(cells)} cells have no label that the model knows and are left out: {found}."
+            )
+            warn(msg, TrainingWarning)
+
+    # -- attribution ----------------------------------------------------------------------
+
+    def get_attributions(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        method: str = "integrated_gradients",
+        target: Any = PREDICTED,
+        baseline: str = "zero",
+        n_steps: int = 50,
+        batch_size: int = 512,
+    ) -> AttributionResult:
+        """Attribute each cell's logit of a class to its genes.
+
+        Parameters
+        ----------
+        adata
+            Cells to explain; ``None`` for the training data.
+        indices
+            Positions of the cells, or a boolean mask; ``None`` for all.
+        method
+            A name in :data:`tgem.attr.METHODS`.
+        target
+            ``"predicted"``, each cell's own predicted label, or one label for all cells.
+        baseline
+            What to compare a cell with: ``"zero"``, nothing expressed, or ``"mean"``, the mean
+            cell of the data.
+        n_steps
+            Steps from the baseline to the cell.
+        batch_size
+            Forward passes at once.
+
+        Returns
+        -------
+        Attributions, gene names, target classes, and how far each cell's attributions are from
+        adding up to the change of the logit.
+
+        Raises
+        ------
+        ValueError
+            For an unknown class, method or baseline.
+        """
+        logits = self._outputs(adata, indices, None)
+        targets = logits.argmax(axis=1)
+        if not (isinstance(target, str) and target == PREDICTED):
+            known = np.flatnonzero(self.classes == target)
+            if known.size == 0:
+                msg = (
+                    "Expected `target` to be 'predicted' or one of "
+                    f"{listed(self.classes, 40)}, got {target!r}."
+                )
+                raise ValueError(msg)
+            targets = np.full(len(logits), known[0])
+        return self._attribute(
+            adata,
+            indices,
+            targets.astype(np.int64),
+            method=method,
+            baseline=baseline,
+            n_steps=n_steps,
+            batch_size=batch_size,
+        )
+
+
+def _scores(
+    true: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any], classes: np.ndarray[Any, Any]
+) -> dict[str, Any]:
+    """Scores over the classes that occur among the true labels."""
+    code = {label: i for i, label in enumerate(classes)}
+    y, p = (np.array([code[label] for label in labels]) for labels in (true, predicted))
+    present = np.unique(y)
+    recall = metrics.recall_score(y, p, labels=present, average="macro", zero_division=0)
+    counts = metrics.confusion_matrix(y, p, labels=np.arange(len(classes)))
+    return {
+        "accuracy": float((y == p).mean()),
+        "balanced_accuracy": float(recall),
+        "macro_f1": float(metrics.f1_score(y, p, average="macro", zero_division=0)),
+        "mcc": float(metrics.matthews_corrcoef(y, p)),
+        "n_cells": len(y),
+        "confusion": pd.DataFrame(counts, index=classes, columns=classes),
+    }

@@ -1,0 +1,389 @@
+"""The base of all models, on scvi-tools' registration and Lightning training."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from scvi.model.base import BaseModelClass
+
+from tgem._core.errors import TgemWarning
+from tgem._core.progress import track
+from tgem._core.random import seeded
+from tgem._core.scvi_compat import SETUP_ARGS, field_states, parse_device_args
+from tgem._core.validate import cell_indices, check_anndata, check_positive
+from tgem.data import (
+    DEFAULT_MIN_GENE_SHARE,
+    DataManager,
+    FeatureField,
+    Field,
+    FieldDataset,
+    GeneAlignment,
+    Split,
+)
+from tgem.model._base._attribution import AttributionResult, attribute
+from tgem.model._base._saving import read_saved, write_saved
+from tgem.train import SupervisedTrainingPlan, fit
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from tgem.nn.module import SupervisedModule
+
+Cells = Sequence[int] | np.ndarray[Any, Any] | None
+PREDICTION_BATCH_SIZE = 256
+
+
+class SupervisedModel(BaseModelClass):
+    """Base class of the models.
+
+    A model writes `_make_fields`, `_make_module`, `_split` and its own getters; everything else
+    is here.
+
+    Attributes
+    ----------
+    min_gene_share
+        Smallest share of the model's genes that new data must hold.
+    """
+
+    min_gene_share: float = DEFAULT_MIN_GENE_SHARE
+    _features: ClassVar[str] = "X"
+    _default_training: ClassVar[dict[str, Any]] = {}
+
+    module: SupervisedModule
+
+    def __init__(
+        self,
+        adata: AnnData | None,
+        registry: dict[str, Any] | None,
+        init_params: dict[str, Any],
+    ) -> None:
+        super().__init__(adata, registry)
+        self._init_params = init_params
+        self._fields = self._make_fields(**self.registry_[SETUP_ARGS])
+        self._seed: int | None = None
+        with seeded(0):
+            self.module = self._make_module()
+        self.module.eval()
+
+    # -- what a model defines -------------------------------------------------------------
+
+    @classmethod
+    @abstractmethod
+    def _make_fields(cls, **setup_args: Any) -> list[Field]:
+        """Fields to read, from the arguments of the set-up method."""
+
+    @abstractmethod
+    def _make_module(self) -> SupervisedModule:
+        """Build a freshly initialised network."""
+
+    @abstractmethod
+    def _make_split(self, dataset: FieldDataset, split_key: str | None, **sizes: Any) -> Split:
+        """Training, validation and test cells; raises if the data cannot be trained on."""
+
+    def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
+        """Fix what the network learns from the training cells before the first step."""
+
+    def _training_defaults(self) -> dict[str, Any]:
+        """`max_epochs`, `batch_size` and `plan_kwargs` where the user names none."""
+        return {}
+
+    # -- registration ---------------------------------------------------------------------
+
+    @classmethod
+    def _register(
+        cls, adata: AnnData, setup_args: dict[str, Any], registry: dict[str, Any] | None = None
+    ) -> None:
+        """Check the data, and remember where they are and which genes they hold."""
+        check_anndata(adata)
+        manager = DataManager(
+            fields=cls._make_fields(**setup_args[SETUP_ARGS]), setup_method_args=setup_args
+        )
+        manager.register_fields(adata, registry)
+        cls.register_manager(manager)
+
+    def _dataset(self, adata: AnnData | None) -> FieldDataset:
+        """Rows of any data set, genes in the model's order; the data stay as they are."""
+        data = self._data(adata)
+        states = field_states(self.registry_)
+        if adata is not None and adata is not self.adata:
+            for field in self._fields:
+                if not field.is_empty:
+                    state = states[field.registry_key]
+                    field.transfer_field(state, data, min_gene_share=self.min_gene_share)
+        return FieldDataset(data, self._fields, states)
+
+    def _data(self, adata: AnnData | None) -> AnnData:
+        if adata is None:
+            adata = self.adata
+        if adata is None:
+            msg = (
+                f"This {type(self).__name__} was loaded without data. Name the cells: pass `adata`."
+            )
+            raise ValueError(msg)
+        check_anndata(adata)
+        return adata
+
+    @property
+    def gene_names(self) -> pd.Index:
+        """Genes of the model, in its order."""
+        return pd.Index(field_states(self.registry_)[self._features]["column_names"])
+
+    def align_genes(self, adata: AnnData) -> GeneAlignment:
+        """Say which of the model's genes the data hold, without predicting.
+
+        Parameters
+        ----------
+        adata
+            Any data set.
+
+        Returns
+        -------
+        The genes found, missing and extra.
+        """
+        field = next(f for f in self._fields if f.registry_key == self._features)
+        if not isinstance(field, FeatureField):
+            raise TypeError(self._features)
+        return field.align(field_states(self.registry_)[self._features], self._data(adata))
+
+    # -- training -------------------------------------------------------------------------
+
+    def train(
+        self,
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        *,
+        train_size: float = 0.8,
+        validation_size: float = 0.1,
+        split_key: str | None = None,
+        seed: int = 0,
+        early_stopping: bool = False,
+        accelerator: str = "auto",
+        devices: int | list[int] | str = "auto",
+        plan_kwargs: dict[str, Any] | None = None,
+        **trainer_kwargs: Any,
+    ) -> None:
+        """Train the model; a second call goes on from the weights of the first.
+
+        Interrupting a run (Ctrl-C, or stop in a notebook) keeps the weights reached so far.
+
+        Parameters
+        ----------
+        max_epochs
+            Passes over the training cells; ``None`` for the preset's number.
+        batch_size
+            Cells per training step; ``None`` for the preset's number.
+        train_size, validation_size
+            Shares of the labelled cells of each class that are trained on, and that the history's
+            ``validation_*`` is measured on. The rest is the test set of :meth:`evaluate`; it
+            takes no part in training.
+        split_key
+            Column of ``.obs`` with the values ``"train"``, ``"validation"`` and ``"test"``, for a
+            split of your own; :func:`tgem.pp.split` writes one that keeps donors together. It
+            replaces the two shares.
+        seed
+            Decides initial weights, split, order of the cells and dropout: the same seed gives
+            the same model on one machine.
+        early_stopping
+            Stop when ``validation_loss`` no longer falls (`early_stopping_patience`, by default
+            45 epochs).
+        accelerator, devices
+            Where to train, as in Lightning: ``"auto"`` takes a GPU where there is one.
+        plan_kwargs
+            For :class:`~tgem.train.SupervisedTrainingPlan`: `optimizer`, `lr`, `weight_decay`,
+            `schedule`, `gradient_clip`.
+        **trainer_kwargs
+            For :class:`scvi.train.Trainer`.
+
+        Raises
+        ------
+        ValueError
+            If the data have no labels, fewer than two classes, or a split without training cells.
+        """
+        defaults = self._training_defaults()
+        max_epochs = defaults["max_epochs"] if max_epochs is None else max_epochs
+        batch_size = defaults["batch_size"] if batch_size is None else batch_size
+        check_positive("max_epochs", max_epochs)
+        check_positive("batch_size", batch_size)
+        adata = self._data(None)
+        self._check_registered(adata)
+        split = self._make_split(
+            FieldDataset(adata, self._fields, field_states(self.registry_)),
+            split_key,
+            train_size=train_size,
+            validation_size=validation_size,
+            seed=seed,
+        )
+        with seeded(seed):
+            if not self.is_trained_:
+                self.module = self._make_module()
+                self._prepare_module(self._dataset(None), split.train)
+            self._seed = seed
+            fit(
+                self,
+                SupervisedTrainingPlan(
+                    self.module, **(defaults["plan_kwargs"] | (plan_kwargs or {}))
+                ),
+                manager=self.adata_manager,
+                split=split,
+                batch_size=batch_size,
+                early_stopping=early_stopping,
+                max_epochs=max_epochs,
+                accelerator=accelerator,
+                devices=devices,
+                **trainer_kwargs,
+            )
+
+    def _check_registered(self, adata: AnnData) -> None:
+        """Raise if the data were changed since they were set up in a way that would mislead."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TgemWarning)  # said at set-up
+            for field in self._fields:
+                if not field.is_empty:
+                    state = field_states(self.registry_)[field.registry_key]
+                    field.transfer_field(state, adata, min_gene_share=1.0)
+
+    def _check_trained(self) -> None:
+        if not self.is_trained_:
+            msg = f"This {type(self).__name__} is not trained. Call `model.train()` first."
+            raise RuntimeError(msg)
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """Training curves, epochs x metrics: ``train_loss``, ``validation_loss``, ..."""
+        if not self.history_:
+            return pd.DataFrame()
+        frame = pd.concat([self.history_[name].iloc[:, 0] for name in self.history_], axis=1)
+        return frame.astype(float).rename_axis("epoch")
+
+    def _describe_training(self) -> str:
+        if not self.is_trained_:
+            return "not trained: call train()"
+        history = self.history
+        last = ", ".join(
+            f"{name} {history[name].dropna().iloc[-1]:.3f}"
+            for name in ("train_loss", "validation_loss", "validation_accuracy")
+            if name in history and history[name].notna().any()
+        )
+        n_cells = 0 if self.train_indices is None else len(self.train_indices)
+        return f"trained {len(history)} epochs on {n_cells} cells: {last}"
+
+    # -- reading --------------------------------------------------------------------------
+
+    def _batches(
+        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], batch_size: int | None
+    ) -> Iterator[tuple[torch.Tensor, ...]]:
+        """Inputs of the network, in the order of `cells`, on its device."""
+        size = PREDICTION_BATCH_SIZE if batch_size is None else batch_size
+        check_positive("batch_size", size)
+        starts = range(0, len(cells), size)
+        for start in track(starts, "Reading cells"):
+            batch = dataset[cells[start : start + size]]
+            yield tuple(
+                torch.from_numpy(batch[key]).to(self.module.device)
+                for key in self.module.input_keys
+            )
+
+    def _outputs(
+        self, adata: AnnData | None, indices: Cells, batch_size: int | None
+    ) -> np.ndarray[Any, Any]:
+        """Outputs of the network, ``(n_obs, n_targets)``."""
+        self._check_trained()
+        dataset = self._dataset(adata)
+        cells = cell_indices(indices, len(dataset))
+        self.module.eval()
+        with torch.inference_mode():
+            outputs = [
+                self.module(*inputs).float().cpu().numpy()
+                for inputs in self._batches(dataset, cells, batch_size)
+            ]
+        if not outputs:
+            return np.empty((0, self._n_targets), dtype=np.float32)
+        return np.concatenate(outputs)
+
+    @property
+    @abstractmethod
+    def _n_targets(self) -> int:
+        """Number of outputs per cell."""
+
+    # -- saving ---------------------------------------------------------------------------
+
+    def save(self, dir_path: str | Path, *, overwrite: bool = False) -> None:
+        """Save the model: weights as ``model.safetensors``, everything else as ``model.json``.
+
+        Both files are plain data. The AnnData is not saved.
+
+        Parameters
+        ----------
+        dir_path
+            Folder to write into; made if absent.
+        overwrite
+            Whether a model that is already there may be replaced.
+
+        Raises
+        ------
+        FileExistsError
+            If the folder holds a model and `overwrite` is False.
+        """
+        write_saved(self, Path(dir_path), overwrite=overwrite)
+
+    @classmethod
+    def load(
+        cls,
+        dir_path: str | Path,
+        adata: AnnData | None = None,
+        *,
+        accelerator: str = "auto",
+        device: int | str = "auto",
+    ) -> Self:
+        """Load a saved model; no code from the files is executed.
+
+        Parameters
+        ----------
+        dir_path
+            Folder that :meth:`save` wrote.
+        adata
+            Data to attach, set up as the training data were; ``None`` to name the data at each
+            prediction.
+        accelerator, device
+            Where to put the model.
+
+        Returns
+        -------
+        The model, ready to predict.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder holds no model.
+        ValueError
+            If it holds another class of model, a newer format, or damaged weights.
+        """
+        saved = read_saved(Path(dir_path), cls.__name__)
+        if adata is not None:
+            setup_args = {
+                key: saved.registry[key] for key in saved.registry if key.startswith("setup_")
+            }
+            cls._register(adata, setup_args | {"model_name": cls.__name__}, saved.registry)
+        model = cls(adata=adata, registry=saved.registry, **saved.init_params)
+        saved.restore(model)
+        _, _, torch_device = parse_device_args(
+            accelerator, device, return_device="torch", validate_single_device=True
+        )
+        model.module.to(torch_device).eval()
+        return model
+
+    # -- attribution ----------------------------------------------------------------------
+
+    def _attribute(
+        self, adata: AnnData | None, indices: Cells, targets: np.ndarray[Any, Any], **options: Any
+    ) -> AttributionResult:
+        dataset = self._dataset(adata)
+        cells = cell_indices(indices, len(dataset))
+        return attribute(self.module, dataset, cells, targets, genes=self.gene_names, **options)

@@ -1,0 +1,144 @@
+"""Models on disk: weights as safetensors, everything else as JSON, nothing executable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from safetensors.torch import load_file, save_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from tgem.model._base._model import SupervisedModel
+
+FORMAT = "tgem-model"
+FORMAT_VERSION = 1
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+PACKAGES = ("tgem", "torch", "scvi-tools", "anndata", "lightning")
+SPLIT_ATTRIBUTES = ("train_indices", "validation_indices", "test_indices")
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """Contents of a model folder."""
+
+    description: dict[str, Any]
+    weights: dict[str, Tensor]
+
+    @property
+    def registry(self) -> dict[str, Any]:
+        """scvi-tools' registry of the training data: genes, categories, set-up arguments."""
+        registry: dict[str, Any] = self.description["registry"]
+        return registry
+
+    @property
+    def init_params(self) -> dict[str, Any]:
+        """Arguments of the model's constructor."""
+        init_params: dict[str, Any] = self.description["init_params"]
+        return init_params
+
+    def restore(self, model: SupervisedModel) -> None:
+        """Put weights, history and split back into a freshly built model."""
+        model.module.load_state_dict(self.weights)
+        model.is_trained_ = self.description["is_trained"]
+        model.min_gene_share = self.description["min_gene_share"]
+        model._seed = self.description["seed"]
+        for attribute in SPLIT_ATTRIBUTES:
+            cells = self.description["split"][attribute]
+            setattr(model, attribute, None if cells is None else np.asarray(cells, dtype=np.int64))
+        history = self.description["history"]
+        index = pd.Index(history["epoch"], name="epoch")
+        model.history_ = {
+            name: pd.DataFrame({name: values}, index=index, dtype=float)
+            for name, values in history["metrics"].items()
+        }
+
+
+def write_saved(model: SupervisedModel, folder: Path, *, overwrite: bool) -> None:
+    """Write a model folder; the description goes last, so a cut-off write is no model."""
+    if (folder / DESCRIPTION).exists() and not overwrite:
+        msg = (
+            f"{folder} already holds a model. Choose another folder, or replace it with "
+            "`model.save(..., overwrite=True)`."
+        )
+        raise FileExistsError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.cpu().contiguous() for name, value in model.module.state_dict().items()}
+    (folder / DESCRIPTION).unlink(missing_ok=True)
+    save_file(weights, folder / WEIGHTS)
+    (folder / DESCRIPTION).write_text(json.dumps(_describe(model, folder), indent=1))
+
+
+def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
+    history = model.history
+    metrics = {
+        name: [None if np.isnan(value) else float(value) for value in history[name]]
+        for name in history.columns
+    }
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "class": type(model).__name__,
+        "init_params": model._init_params,
+        "is_trained": bool(model.is_trained_),
+        "seed": model._seed,
+        "min_gene_share": model.min_gene_share,
+        "versions": {name: version(name) for name in PACKAGES},
+        "weights_sha256": _checksum(folder / WEIGHTS),
+        "registry": json.loads(json.dumps(model.registry_)),
+        "history": {"epoch": [int(epoch) for epoch in history.index], "metrics": metrics},
+        "split": {
+            name: None if (cells := getattr(model, name)) is None else np.asarray(cells).tolist()
+            for name in SPLIT_ATTRIBUTES
+        },
+    }
+
+
+def read_saved(folder: Path, class_name: str) -> SavedModel:
+    """Read a model folder and check that it is whole and of the right class."""
+    path = folder / DESCRIPTION
+    if not path.is_file() or not (folder / WEIGHTS).is_file():
+        msg = (
+            f"Expected a model in {folder} ({DESCRIPTION} and {WEIGHTS}), found none. "
+            "`model.save(folder)` writes one."
+        )
+        raise FileNotFoundError(msg)
+    try:
+        description = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        msg = f"{path} is damaged: {error}. Save the model again."
+        raise ValueError(msg) from None
+    if description.get("format") != FORMAT:
+        msg = f"{path} does not describe a tgem model."
+        raise ValueError(msg)
+    if description["format_version"] > FORMAT_VERSION:
+        msg = (
+            f"{folder} was saved in format {description['format_version']} by tgem "
+            f"{description['versions']['tgem']}; this version reads up to format "
+            f"{FORMAT_VERSION}. Update tgem."
+        )
+        raise ValueError(msg)
+    if description["class"] != class_name:
+        msg = (
+            f"{folder} holds a {description['class']} model, not a {class_name}. Load it with "
+            f"`tgem.model.{description['class']}.load(...)`."
+        )
+        raise ValueError(msg)
+    if _checksum(folder / WEIGHTS) != description["weights_sha256"]:
+        msg = f"{folder / WEIGHTS} is damaged: its checksum is not the saved one."
+        raise ValueError(msg)
+    return SavedModel(description, load_file(folder / WEIGHTS))
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,208 @@
+"""The T-GEM model class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from tgem._core.validate import cell_indices, check_choice, check_positive
+from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
+from tgem.model._base import ClassifierModel
+from tgem.model.tgem._module import EXPRESSION_KEY, LABELS_KEY, TGEMModule
+from tgem.model.tgem._presets import PRESETS
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from tgem.model._base._model import Cells
+
+SCAN_CELLS = 1024
+
+
+class TGEM(ClassifierModel):
+    """T-GEM: types cells or tumours by attention between genes, and explains itself.
+
+    Every gene is a token whose value is its expression. Layers of self-attention let each gene
+    look at all others; a linear classifier over genes then assigns the label
+    :cite:p:`zhang2022`. Time and memory grow linearly with the number of genes, so the whole
+    transcriptome fits a laptop.
+
+    Parameters
+    ----------
+    adata
+        Data set up with :meth:`setup_anndata`.
+    preset
+        ``"standardized"`` (default): expression is standardised per gene and the network starts
+        as a linear classifier. ``"paper"``: the published network and training.
+    n_layers, n_heads, dropout
+        Attention layers, heads per layer, and dropout, where they should differ from the preset's.
+    registry
+        Set-up of the training data when there are no data; used by :meth:`load`.
+
+    Examples
+    --------
+    >>> import tgem
+    >>> adata = tgem.datasets.synthetic_expression(n_obs=200, n_genes=60)
+    >>> tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+    >>> model = tgem.model.TGEM(adata)
+    >>> model.train(max_epochs=5, enable_progress_bar=False)
+    >>> model.predict().shape
+    (200,)
+    """
+
+    module: TGEMModule
+
+    def __init__(
+        self,
+        adata: AnnData | None = None,
+        *,
+        preset: Literal["standardized", "paper"] = "standardized",
+        n_layers: int | None = None,
+        n_heads: int | None = None,
+        dropout: float | None = None,
+        registry: dict[str, Any] | None = None,
+    ) -> None:
+        check_choice("preset", preset, PRESETS)
+        sizes = {"n_layers": n_layers, "n_heads": n_heads, "dropout": dropout}
+        self._preset = PRESETS[preset]
+        self._module_options = self._preset.module | {
+            name: value for name, value in sizes.items() if value is not None
+        }
+        check_positive("n_layers", self._module_options["n_layers"])
+        check_positive("n_heads", self._module_options["n_heads"])
+        super().__init__(adata, registry, {"preset": preset, **sizes})
+
+    @classmethod
+    def setup_anndata(
+        cls,
+        adata: AnnData,
+        labels_key: str | None = None,
+        layer: str | None = None,
+        *,
+        use_raw: bool = False,
+        unlabeled_category: str | None = None,
+    ) -> None:
+        """Say where the expression and the labels are, and check both.
+
+        Only two identifiers are written, into ``adata.uns``.
+
+        Parameters
+        ----------
+        adata
+            Cells x genes, **log1p-normalised** (``sc.pp.normalize_total`` then
+            ``sc.pp.log1p``); dense, sparse or backed.
+        labels_key
+            Column of ``adata.obs`` with the labels to learn. Needed for training only.
+        layer
+            Layer with the expression; ``None`` for ``adata.X``.
+        use_raw
+            Whether the expression is in ``adata.raw``, where scanpy workflows keep it when
+            ``adata.X`` is z-scored.
+        unlabeled_category
+            Label that stands for "not labelled". Such cells, and cells whose label is missing,
+            are left out of training and still get a prediction.
+
+        Raises
+        ------
+        KeyError
+            If the layer or the column does not exist.
+        ValueError
+            For raw counts or linear values, NaN or infinite values, duplicate gene names, an
+            empty object, fractional numbers as labels.
+        """
+        setup_args = cls._get_setup_method_args(**locals())
+        cls._register(adata, setup_args)
+
+    @classmethod
+    def _make_fields(cls, **setup_args: Any) -> list[Field]:
+        return [
+            FeatureField(
+                EXPRESSION_KEY,
+                layer=setup_args["layer"],
+                use_raw=setup_args["use_raw"],
+                check=check_log_normalized,
+            ),
+            LabelField(
+                LABELS_KEY,
+                labels_key=setup_args["labels_key"],
+                unlabeled_category=setup_args["unlabeled_category"],
+            ),
+        ]
+
+    def _make_module(self) -> TGEMModule:
+        # without labels there is nothing to train, yet the model can be looked at
+        n_classes = max(self._n_targets, 1)
+        return TGEMModule(len(self.gene_names), n_classes, **self._module_options)
+
+    def _training_defaults(self) -> dict[str, Any]:
+        return {
+            "max_epochs": self._preset.max_epochs,
+            "batch_size": self._preset.batch_size,
+            "plan_kwargs": self._preset.plan_kwargs,
+        }
+
+    def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
+        """Standardise by the training cells' mean and deviation, read a block at a time."""
+        if not self.module.standardize:
+            return
+        total = np.zeros(len(self.gene_names))
+        squares = np.zeros_like(total)
+        for start in range(0, len(cells), SCAN_CELLS):
+            block = dataset.read(EXPRESSION_KEY, cells[start : start + SCAN_CELLS]).astype(float)
+            total += block.sum(axis=0)
+            squares += (block**2).sum(axis=0)
+        mean = total / len(cells)
+        deviation = np.sqrt(np.maximum(squares / len(cells) - mean**2, 0))
+        self.module.set_standardization(
+            torch.from_numpy(mean), torch.from_numpy(np.where(deviation > 1e-6, deviation, 0))
+        )
+
+    def get_latent_representation(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        batch_size: int | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Return each cell's position in the space that the classifier reads.
+
+        The last hidden layer has one value per gene, and the classifier is linear: only its
+        projection on the span of the classes' weights can change a label. The representation is
+        that projection in an orthonormal basis, so distances in it are distances between hidden
+        layers as far as they matter for the labels.
+
+        Parameters
+        ----------
+        adata
+            Cells; ``None`` for the training data.
+        indices
+            Positions of the cells, or a boolean mask; ``None`` for all.
+        batch_size
+            Cells per forward pass.
+
+        Returns
+        -------
+        Array of float32, ``(n_obs, min(n_classes, n_genes))``, ready for
+        ``sc.pp.neighbors(use_rep=...)``.
+        """
+        self._check_trained()
+        dataset = self._dataset(adata)
+        cells = cell_indices(indices, len(dataset))
+        _, _, directions = torch.linalg.svd(self.module.classifier.weight, full_matrices=False)
+        with torch.inference_mode():
+            blocks = [
+                (self.module.latent(*inputs) @ directions.T).float().cpu().numpy()
+                for inputs in self._batches(dataset, cells, batch_size)
+            ]
+        return np.concatenate([*blocks, np.empty((0, len(directions)), dtype=np.float32)])
+
+    def __repr__(self) -> str:
+        options = self._module_options
+        lines = [
+            f"TGEM, preset {self._init_params['preset']!r}: {len(self.gene_names)} genes, "
+            f"{self._n_targets} classes, {options['n_layers']} layers x {options['n_heads']} heads",
+            self._describe_training(),
+        ]
+        return "\n".join(lines)

@@ -1,0 +1,39 @@
+"""What the training plan, prediction and attribution ask of a network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
+
+
+class SupervisedModule(nn.Module):
+    """A network with its loss and metrics: ``f(*inputs) -> (n_obs, n_targets)``."""
+
+    input_keys: ClassVar[tuple[str, ...]]
+    """Tensors of a minibatch that are the network's inputs, in order."""
+
+    target_key: ClassVar[str]
+    """Tensor of a minibatch that holds the targets."""
+
+    @abstractmethod
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Outputs, ``(n_obs, n_targets)``: logits for classes, values for regression."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean loss of a minibatch."""
+
+    @abstractmethod
+    def metrics(self) -> MetricCollection:
+        """Fresh torchmetrics, called with outputs and targets."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
