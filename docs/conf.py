@@ -67,13 +67,13 @@ bibtex_reference_style = "author_year"
 
 napoleon_google_docstring = False
 napoleon_use_ivar = True
-autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # sphinx_autodoc_typehints writes them
 typehints_defaults = "comma"
 typehints_formatter = _constraints
 # sphinx_autodoc_typehints calls what Sphinx 10 will remove; the pages are not affected.
 warnings.filterwarnings("ignore", message=".*set_application.*")
 suppress_warnings = [
+    "config.cache",  # a function in the configuration is not cached; nothing is lost
     "sphinx_autodoc_typehints.forward_reference",
     "sphinx_autodoc_typehints.guarded_import",
 ]

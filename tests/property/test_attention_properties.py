@@ -13,7 +13,7 @@ methods = pytest.mark.parametrize("method", ["auto", "linear", "exact"])
 
 @st.composite
 def tokens(draw):
-    """Double-precision q, k, v of shape (cells, heads, genes), with silent genes or large scores."""
+    """Double-precision q, k, v of shape (cells, heads, genes); genes may be silent."""
     shape = tuple(draw(st.integers(1, largest)) for largest in (3, 3, 80))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     q, k, v = torch.randn(3, *shape, generator=generator, dtype=torch.float64)

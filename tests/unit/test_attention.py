@@ -30,8 +30,10 @@ def value_and_gradients(function, tensors, upstream):
     return output.detach(), *torch.autograd.grad(output, tensors, upstream.to(output.dtype))
 
 
-def relative_error(found, expected):
-    return ((found.double() - expected).abs().max() / expected.abs().max()).item()
+def relative_error(found, expected, smallest=1e-37):
+    """Largest error relative to the largest true value, or to `smallest` where that underflows."""
+    scale = expected.abs().max().clamp_min(smallest)
+    return ((found.double() - expected).abs().max() / scale).item()
 
 
 @functools.cache
@@ -69,10 +71,10 @@ def test_output_and_gradients_match_dense(n_genes, inputs, scale):
         attend = functools.partial(scalar_attention, method=method)
         found = value_and_gradients(attend, tensors, upstream)
         assert all(tensor.dtype == torch.float32 for tensor in found)
-        errors = dict(
-            zip(["z", "dq", "dk", "dv"], map(relative_error, found, expected), strict=True)
-        )
-        assert max(errors.values()) < 1e-5, (method, errors)
+        # Two genes that attend to themselves alone have gradients far below the tolerance.
+        smallest = 1e-3 if n_genes == 2 and method == "linear" else 1e-37
+        errors = [relative_error(*pair, smallest) for pair in zip(found, expected, strict=True)]
+        assert max(errors) < 1e-5, (method, dict(zip(["z", "dq", "dk", "dv"], errors, strict=True)))
 
 
 @pytest.mark.parametrize(("n_genes", "inputs", "scale"), [g for g in GRID if g[0] > 2])
@@ -293,22 +295,28 @@ def test_each_subset_of_gradients(method):
                 torch.testing.assert_close(tensor.grad, gradient, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "n_forward", "n_backward"),
-    [("", 2, 0), ("q", 4, 0), ("k", 2, 2), ("v", 2, 1), ("qkv", 4, 3)],
-)
-def test_computes_only_the_sums_that_are_needed(monkeypatch, wanted, n_forward, n_backward):
-    sums = {"over_keys": 0, "over_queries": 0}
+@pytest.fixture
+def sums(monkeypatch):
+    """Counts of sums over keys and over queries that the expansion computes."""
+    counts = {"over_keys": 0, "over_queries": 0}
 
     def counted(name, original):
         def method(self, weights):
-            sums[name] += weights.shape[1]
+            counts[name] += weights.shape[1]
             return original(self, weights)
 
         return method
 
-    for name in sums:
+    for name in counts:
         monkeypatch.setattr(ChebyshevKernel, name, counted(name, getattr(ChebyshevKernel, name)))
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("wanted", "n_forward", "n_backward"),
+    [("", 2, 0), ("q", 4, 0), ("k", 2, 2), ("v", 2, 1), ("qkv", 4, 3)],
+)
+def test_computes_only_the_sums_that_are_needed(sums, wanted, n_forward, n_backward):
     inputs = [torch.rand(2, 50, requires_grad=name in wanted) for name in "qkv"]
     output = scalar_attention(*inputs, method="linear")
     if wanted:
@@ -316,13 +324,15 @@ def test_computes_only_the_sums_that_are_needed(monkeypatch, wanted, n_forward, 
     assert sums == {"over_keys": n_forward, "over_queries": n_backward}
 
 
-def test_no_grad_skips_the_work_for_gradients():
+def test_no_grad_skips_the_work_for_gradients(sums):
     q = torch.rand(2, 50, dtype=torch.float64, requires_grad=True)
-    expected = scalar_attention(q, q, q)
+    expected = scalar_attention(q, q, q, method="linear")
     assert expected.requires_grad
     for context in (torch.no_grad(), torch.inference_mode()):
+        sums["over_keys"] = 0
         with context:
-            found = scalar_attention(q, q, q)
+            found = scalar_attention(q, q, q, method="linear")
+        assert sums["over_keys"] == 2
         assert not found.requires_grad
         torch.testing.assert_close(found, expected)
 

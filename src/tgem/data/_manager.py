@@ -75,7 +75,7 @@ class DataManager(AnnDataManager):
         self,
         indices: Sequence[int] | Array | None = None,
         data_and_attributes: object = None,
-        load_sparse_tensor: bool = False,
+        load_sparse_tensor: bool = False,  # noqa: FBT001, FBT002
     ) -> Dataset[dict[str, Array]]:
         """Create the dataset that scvi-tools' loaders draw from."""
         dataset = FieldDataset(self.adata, self.fields, field_states(self.registry))

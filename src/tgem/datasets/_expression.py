@@ -83,7 +83,8 @@ def synthetic_expression(
     n_donors
         Number of donors.
     mean_count
-        Mean count of a gene in a cell. About 70 % zeros at 0.5, 80 % at 0.3.
+        Mean count of a gene in a cell, before causal genes are raised. About 70 % zeros at
+        0.5, 80 % at 0.3.
     seed
         Seed of the random numbers; the same seed gives the same data.
 

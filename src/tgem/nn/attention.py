@@ -32,7 +32,6 @@ are sums over keys and over queries with the same kernel. Here :math:`\kappa` is
 any constant of the row, which cancels; the middle of the keys' range loses the fewest digits. The
 points of the expansion count as constants: the function that it represents does not depend on
 them.
-
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ from tgem.nn.exact_attention import ExactKernel
 from tgem.nn.linear_attention import LARGEST_C, ChebyshevKernel, centre_and_reach, expansion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from torch import Tensor
 
@@ -114,7 +113,7 @@ def scalar_attention(
     working = torch.float32 if q.device.type == "mps" else torch.float64
     with _without_autocast(q.device):
         wide = [tensor.to(working) for tensor in (q, k, v)]
-        c = _largest_product(wide, (q, k, v))
+        c = _largest_product(*wide)
         kernel_of = _choose(c, shape[-1], method, tolerance, in_double=working == torch.float64)
         # Broadcasting happens here, so that autograd adds the gradients up.
         rows = [tensor.expand(shape).reshape(-1, shape[-1]) for tensor in wide]
@@ -164,7 +163,10 @@ class _ScalarAttention(torch.autograd.Function):
         with torch.no_grad(), _without_autocast(g.device):
             gradients = _gradients(ctx, g)
         if torch.is_grad_enabled():
-            gradients = [d if d is None else _Once.apply(d, g, q, k, v) for d in gradients]
+            gradients = [
+                d if d is None else _Once.apply(d, g, q, k, v)  # type: ignore[no-untyped-call]
+                for d in gradients
+            ]
         return *gradients, None
 
 
@@ -193,11 +195,11 @@ class _Once(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, gradient: Tensor, *_sources: Tensor) -> Tensor:  # noqa: ARG004
+    def forward(ctx: Any, gradient: Tensor, *_sources: Tensor) -> Tensor:
         return gradient.clone()
 
     @staticmethod
-    def backward(ctx: Any, *_: Tensor) -> Any:  # noqa: ARG004
+    def backward(ctx: Any, *_: Tensor) -> Any:
         msg = (
             "scalar_attention is differentiable once; a loss cannot contain its gradient. Detach "
             "the gradient, or write the attention with torch.softmax, in quadratic time."
@@ -230,9 +232,8 @@ def _checked_shape(q: Tensor, k: Tensor, v: Tensor, *, method: str, tolerance: f
 
 
 @torch.no_grad()
-def _largest_product(wide: Sequence[Tensor], given: Sequence[Tensor]) -> float:
-    """Largest *c* of all rows. The only read from the device, so it tells of NaN as well."""
-    q, k, v = wide
+def _largest_product(q: Tensor, k: Tensor, v: Tensor) -> float:
+    """Find the largest *c* of all rows. The only read from the device, so it sees NaN as well."""
     q_reach = q.abs().amax(-1, keepdim=True)
     k_centre, k_reach = centre_and_reach(k)
     c = (q_reach * k_reach).amax()
@@ -244,7 +245,7 @@ def _largest_product(wide: Sequence[Tensor], given: Sequence[Tensor]) -> float:
         return float(largest_product)
 
     found = []
-    for name, tensor in zip("qkv", given, strict=True):
+    for name, tensor in zip("qkv", (q, k, v), strict=True):
         bad = ~tensor.isfinite()
         if bad.any():
             n_nan, n_bad = int(tensor.isnan().sum()), int(bad.sum())

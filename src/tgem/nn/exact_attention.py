@@ -69,7 +69,7 @@ class ExactKernel:
         self._k = torch.stack([(k - k_max).clamp_min(lowest), (k - k_min).clamp_max(-lowest)], -2)
 
     def over_keys(self, weights: Tensor) -> Tensor:
-        r""":math:`\sum_{j \ne i} e^{q_i k_j - S_i} w_j` for ``weights`` ``(n_rows, n_sums, n_genes)``."""
+        r""":math:`\sum_{j \ne i} e^{q_i k_j - S_i} w_j`, both ``(n_rows, n_sums, n_genes)``."""
         sums = torch.empty_like(weights)
         for rows, queries, scratch in self._blocks():
             kernel = torch.bmm(self._q[rows, queries], self._k[rows], out=scratch).exp_()
@@ -78,7 +78,7 @@ class ExactKernel:
         return sums
 
     def over_queries(self, weights: Tensor) -> Tensor:
-        r""":math:`\sum_{i \ne j} w_i e^{q_i k_j - S_i}` for ``weights`` ``(n_rows, n_sums, n_genes)``."""
+        r""":math:`\sum_{i \ne j} w_i e^{q_i k_j - S_i}`, both ``(n_rows, n_sums, n_genes)``."""
         sums = torch.empty_like(weights)
         for rows, keys, scratch in self._blocks():
             # The transposed kernel, keys first, lies in the same scratch.

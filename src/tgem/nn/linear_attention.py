@@ -26,7 +26,9 @@ series and kernel over all queries and all positions of a key, relative to the t
 extremal key, found on a fine grid in extended precision. The denominator holds the extremal key's
 term, so the error of a sum over *G* keys, relative to the denominator, is at most
 :math:`G \varepsilon`, and :math:`\varepsilon = \mathrm{tolerance} / G`. In between, *r* is
-interpolated in :math:`\log c` and :math:`\log \varepsilon`.
+interpolated in :math:`\log c` and :math:`\log \varepsilon`; between the entries, and down to
+:math:`\varepsilon = 10^{-14}`, the error found in the same way is below
+:math:`0.8\, \varepsilon` wherever extended precision resolves it.
 
 The cost is that of :math:`2 G r` kernel values and polynomials per pass, recomputed in the backward
 pass, so that memory is linear in *G* too.

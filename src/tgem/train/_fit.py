@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from scvi.train import TrainRunner
@@ -69,7 +70,10 @@ def fit(
     )
     model.module.train()
     try:
-        runner()
+        with warnings.catch_warnings():
+            # Lightning asks torch for a name that torch has deprecated
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
+            runner()
     except (KeyboardInterrupt, SystemExit):
         _keep_interrupted(model, split, runner)
 

@@ -62,7 +62,7 @@ class SupervisedTrainingPlan(LightningModule):
         self._schedule, self._gradient_clip = schedule, gradient_clip
         self._validation_metrics = module.metrics().clone(prefix="validation_")
 
-    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Loss of one minibatch."""
         outputs, _, loss = self._evaluate(batch)
         self.log(
@@ -70,7 +70,7 @@ class SupervisedTrainingPlan(LightningModule):
         )
         return loss
 
-    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Loss and metrics of one minibatch of validation cells."""
         outputs, targets, loss = self._evaluate(batch)
         self.log("validation_loss", loss, prog_bar=True, batch_size=len(outputs))

@@ -204,8 +204,11 @@ class ClassifierModel(SupervisedModel):
         }
 
     def _cells_to_evaluate(self, adata: AnnData | None, indices: Cells) -> tuple[Cells, str]:
-        if indices is not None or (adata is not None and adata is not self.adata):
-            return indices, "given" if indices is not None else "all"
+        if indices is not None:
+            return indices, "given"
+        if adata is not None and not self._is_training_data(adata):
+            self._warn_of_training_cells(adata)
+            return None, "all"
         for name in ("test", "validation"):
             cells = getattr(self, f"{name}_indices")
             if cells is not None and len(cells):
@@ -215,6 +218,23 @@ class ClassifierModel(SupervisedModel):
             "labelled cells. Name others with `adata` or `indices`."
         )
         raise ValueError(msg)
+
+    def _is_training_data(self, adata: AnnData) -> bool:
+        """Whether these are the cells the model was trained on, be it in a copy."""
+        own = self.adata
+        return adata is own or (own is not None and adata.obs_names.equals(own.obs_names))
+
+    def _warn_of_training_cells(self, adata: AnnData) -> None:
+        if self.adata is None or self.train_indices is None:
+            return
+        n_known = int(adata.obs_names.isin(self.adata.obs_names[self.train_indices]).sum())
+        # barcodes of different samples may coincide by chance, but not most of them
+        if n_known > adata.n_obs / 2:
+            msg = (
+                f"{n_known} of {adata.n_obs} cells have the names of cells that the model was "
+                "trained on: the scores are too good. Evaluate on `model.test_indices`."
+            )
+            warn(msg, TrainingWarning)
 
     def _report_unknown(
         self, adata: AnnData | None, cells: np.ndarray[Any, Any], n_known: int

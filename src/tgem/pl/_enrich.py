@@ -1,0 +1,217 @@
+"""Enriched gene sets of each class as a dot plot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from tgem._core import keys
+from tgem.pl._figure import (
+    BLUES,
+    GREY,
+    LIGHT_GREY,
+    MEDIUM,
+    SMALL,
+    check_count,
+    choose,
+    clean,
+    finish,
+    single,
+    wrapped,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+
+_TERM_WIDTH = 44  # characters
+_TITLE_WIDTH = 20
+_LARGEST = 110.0  # points squared, for a set that is wholly among the top genes
+_ADJUSTED = "Adjusted P-value"
+
+
+def enrich(
+    adata: AnnData,
+    *,
+    n_terms: int = 3,
+    classes: Sequence[str] | None = None,
+    max_adjusted_p_value: float = 0.05,
+    key_added: str | None = None,
+    ax: Axes | None = None,
+    show: bool | None = None,
+    save: str | Path | None = None,
+) -> Axes | None:
+    """Draw which gene sets the deciding genes of each class belong to.
+
+    A dot's area is the share of the set that is among the class's top genes, its colour the
+    evidence, and a black rim marks what is significant. The rows are the best significant sets
+    of each class, and every class's dots are drawn in them. If nothing is significant, the best
+    sets are drawn all the same and the title says so.
+
+    Parameters
+    ----------
+    adata
+        Data with the table that :func:`tgem.tl.enrich` wrote.
+    n_terms
+        Number of sets that each class puts into the plot, by adjusted p-value.
+    classes
+        Classes to draw, in this order; all by default.
+    max_adjusted_p_value
+        Largest adjusted p-value that counts as significant.
+    key_added
+        Prefix of the slot, ``"tgem"`` by default.
+    ax
+        Axes to draw into; a new figure by default.
+    show
+        Whether to show the figure. By default only where figures have windows.
+    save
+        File to save the figure to.
+
+    Returns
+    -------
+    The axes, or ``None`` if `show` is true.
+
+    Raises
+    ------
+    KeyError
+        If there is no such table in `adata`.
+    ValueError
+        For an unknown class, `n_terms` below 1, or a p-value outside 0 to 1.
+
+    Examples
+    --------
+    Attributions by hand, where a model's would come from :func:`tgem.tl.attribution`:
+
+    >>> import numpy as np, pandas as pd, tgem
+    >>> adata = tgem.datasets.synthetic_expression(n_obs=50, n_genes=60)
+    >>> genes = adata.var_names
+    >>> adata.varm["tgem_attribution"] = pd.DataFrame(
+    ...     {"B cell": np.arange(60.0), "T cell": np.arange(60.0)[::-1]}, index=genes
+    ... )
+    >>> sets = {"late": list(genes[-8:]), "early": list(genes[:8])}
+    >>> tgem.tl.enrich(adata, sets, n_genes=10)
+    >>> ax = tgem.pl.enrich(adata, show=False)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['late', 'early']
+    """
+    check_count("n_terms", n_terms)
+    if not 0 < max_adjusted_p_value <= 1:
+        msg = f"Expected `max_adjusted_p_value` in (0, 1], got {max_adjusted_p_value!r}."
+        raise ValueError(msg)
+    table, known = _read(adata, key_added)
+    chosen = choose(classes, known)
+    table = table[table["class"].isin(chosen)]
+    table = table.assign(significant=table[_ADJUSTED] <= max_adjusted_p_value)
+    significant = table[table["significant"]]
+    terms = _best_terms(table if significant.empty else significant, chosen, n_terms)
+    longest = max((len(line) for term in terms for line in term.split("\n")), default=0)
+    axes = single(
+        ax,
+        max(0.28 * len(chosen), 0.8) + 0.075 * min(longest, _TERM_WIDTH) + 1.7,
+        max(0.24 * len(terms) + 0.075 * max(map(len, chosen), default=0) + 0.6, 3.2),
+    )
+    shown = table[table["Term"].isin(terms)]
+    if len(shown):
+        dots = _draw(axes, shown, terms, chosen)
+        _add_keys(axes, dots, max_adjusted_p_value)
+    else:
+        axes.set_axis_off()
+    if significant.empty:
+        note = "nothing significant" if len(table) else "no set shares a gene with the top genes"
+        axes.set_title(wrapped(note, _TITLE_WIDTH), fontsize=MEDIUM, color=GREY)
+    return axes if finish(axes, drawn_here=ax is None, show=show, save=save) else None
+
+
+def _read(adata: AnnData, prefix: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with numbers to draw, and the tested classes in their order."""
+    table: pd.DataFrame = keys.ENRICHMENT.read(adata, prefix)
+    params = adata.uns.get(keys.ENRICHMENT.params_key(prefix), {})
+    known = [str(label) for label in params.get("classes", table["class"].unique())]
+    counts = [str(overlap).split("/") for overlap in table["Overlap"]]
+    return table.assign(
+        fraction=[int(shared) / int(size) for shared, size in counts],
+        **{"class": table["class"].astype(str), "Term": table["Term"].astype(str)},
+    ), known
+
+
+def _best_terms(table: pd.DataFrame, classes: list[str], n_terms: int) -> list[str]:
+    """Best terms of the first class, then those that the next one adds."""
+    terms: dict[str, None] = {}
+    for label in classes:
+        best = table[table["class"] == label].sort_values([_ADJUSTED, "P-value"], kind="stable")
+        terms.update(dict.fromkeys(best["Term"].head(n_terms)))
+    return list(terms)
+
+
+def _draw(ax: Axes, table: pd.DataFrame, terms: list[str], classes: list[str]) -> PathCollection:
+    adjusted = table[_ADJUSTED].to_numpy(dtype=float)
+    # A p-value of 0 is one below the smallest float.
+    evidence = -np.log10(np.maximum(adjusted, np.finfo(float).tiny))
+    dots = ax.scatter(
+        table["class"].map({label: i for i, label in enumerate(classes)}),
+        table["Term"].map({term: i for i, term in enumerate(terms)}),
+        s=_LARGEST * table["fraction"],
+        c=evidence,
+        cmap=BLUES,
+        vmin=0,
+        vmax=max(evidence.max(), 2.0),
+        edgecolors=["black" if is_so else "#BBBBBB" for is_so in table["significant"]],
+        linewidths=[0.9 if is_so else 0.5 for is_so in table["significant"]],
+        zorder=2,
+    )
+    ax.set_xticks(range(len(classes)), classes, rotation=90)
+    ax.set_yticks(range(len(terms)), [wrapped(term, _TERM_WIDTH) for term in terms])
+    ax.set_xlim(-0.6, len(classes) - 0.4)
+    ax.set_ylim(len(terms) - 0.4, -0.6)
+    clean(ax)
+    ax.tick_params(length=0)
+    ax.grid(color=LIGHT_GREY, linewidth=0.5, zorder=0)
+    ax.set_axisbelow(True)
+    return dots
+
+
+def _add_keys(ax: Axes, dots: PathCollection, threshold: float) -> None:
+    """Colour bar beside the plot, and above it the legend of the areas and rims."""
+    bar = ax.figure.colorbar(dots, ax=ax, shrink=0.5, aspect=11, anchor=(0.0, 0.0), pad=0.03)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.locator = MaxNLocator(nbins=4)
+    bar.set_label("$-\\log_{10}$ adjusted p", fontsize=SMALL)
+    handles = [_dot(f"{share:.0%}", share, GREY) for share in (0.1, 0.5, 1.0)]
+    handles.append(_dot(f"adjusted p ≤ {threshold:g}", 0.5, "black", width=0.9))
+    # On the bar's axes, so that the layout makes room for both in one column.
+    bar.ax.legend(
+        handles=handles,
+        title="share of the set",
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.15),
+        frameon=False,
+        fontsize=SMALL,
+        title_fontsize=SMALL,
+        alignment="left",
+        borderaxespad=0,
+        borderpad=0,
+    )
+
+
+def _dot(label: str, share: float, rim: str, width: float = 0.5) -> Line2D:
+    size = float(np.sqrt(_LARGEST * share))
+    return Line2D(
+        [],
+        [],
+        linestyle="",
+        marker="o",
+        markersize=size,
+        label=label,
+        markerfacecolor="white",
+        markeredgecolor=rim,
+        markeredgewidth=width,
+    )

@@ -1,0 +1,116 @@
+"""What all plots share: colours, figures, and how a figure is shown and saved."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
+
+from tgem._core.errors import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart in all common forms of colour blindness.
+BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+)
+GREY, LIGHT_GREY = "#767676", "#E6E6E6"
+SMALL, MEDIUM = 8, 9  # points
+
+#: From nothing (white) to much, through the palette's blues; lightness falls steadily.
+BLUES = LinearSegmentedColormap.from_list("blues", ["#FFFFFF", SKY, BLUE, "#002F4A"]).with_extremes(
+    bad=LIGHT_GREY
+)
+
+
+def single(ax: Axes | None, width: float, height: float) -> Axes:
+    """Return `ax`, or the axes of a new figure of that size in inches."""
+    if ax is not None:
+        return ax
+    _, new = plt.subplots(figsize=(width, height), layout="constrained")
+    return new
+
+
+def panels(n_panels: int, n_columns: int, width: float, height: float) -> list[Axes]:
+    """Lay out panels of `width` x `height` inches, and leave no empty frames."""
+    n_rows = -(-n_panels // n_columns)
+    figure, grid = plt.subplots(
+        n_rows,
+        n_columns,
+        figsize=(width * n_columns, height * n_rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    axes = list(grid.flat)
+    for unused in axes[n_panels:]:
+        figure.delaxes(unused)
+    return axes[:n_panels]
+
+
+def clean(ax: Axes) -> None:
+    """Remove the frame's top and right sides and keep the ticks small."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=SMALL)
+
+
+def wrapped(label: str, width: int) -> str:
+    """Break a long label into lines, also behind the slashes and underscores of names."""
+    lines = [""]
+    for piece in re.split(r"(?<=[ /_])", label):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        *whole, rest = textwrap.wrap(piece, width, drop_whitespace=False) or [""]
+        lines[-1:] = [*whole, rest] if whole else [lines[-1] + rest]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def choose(classes: Sequence[str] | None, known: Sequence[str]) -> list[str]:
+    """Classes to draw: all known ones, or those asked for."""
+    if classes is None:
+        return list(known)
+    chosen = [classes] if isinstance(classes, str) else [str(label) for label in classes]
+    unknown = [label for label in chosen if label not in known]
+    if unknown or not chosen:
+        msg = (
+            f"Expected `classes` to name classes in the results, got {listed(unknown)}. "
+            f"Known: {listed(known, 40)}."
+        )
+        raise ValueError(msg)
+    return list(dict.fromkeys(chosen))
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        msg = f"Expected `{name}` to be a whole number of at least 1, got {value!r}."
+        raise ValueError(msg)
+
+
+def finish(ax: Axes, *, drawn_here: bool, show: bool | None, save: str | Path | None) -> bool:
+    """Save and show the figure of `ax`; say whether its axes are to be returned."""
+    figure: Figure = ax.figure.figure
+    if save is not None:
+        folder = Path(save).parent
+        if not folder.is_dir():
+            msg = f"Expected `save` to be in an existing folder, but there is no {str(folder)!r}."
+            raise FileNotFoundError(msg)
+        figure.savefig(save, dpi=150, bbox_inches="tight")
+    # Notebooks and scripts without a window show, or drop, figures by themselves.
+    canvas: Any = figure.canvas
+    has_window = canvas.required_interactive_framework is not None
+    if show or (show is None and drawn_here and has_window):
+        plt.show()
+    return not show

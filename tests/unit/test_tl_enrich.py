@@ -1,0 +1,178 @@
+"""`tgem.tl.enrich` tests the right genes against the right background, and writes it well."""
+
+import re
+from importlib.metadata import version
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import hypergeom
+
+from tgem._core import keys
+from tgem.enrich import RESULT_COLUMNS, over_representation
+from tgem.tl._enrich import enrich
+
+pytestmark = pytest.mark.filterwarnings("ignore:Writing zarr v2")
+
+GENES = [f"G{i}" for i in range(40)]
+LABELS = ["CD4+/CD25 T Reg", "B cell", "unseen"]
+SETS = {"first": GENES[:6], "last": [*GENES[30:36], "ABSENT"], "unknown": ["G38", "G39"]}
+
+
+@pytest.fixture
+def adata():
+    """Attributions of two classes, one that no cell was given, and two genes never seen."""
+    adata = ad.AnnData(np.zeros((3, 40), dtype=np.float32), var=pd.DataFrame(index=GENES))
+    falling = np.linspace(1.0, -1.0, 40)
+    table = np.column_stack([falling, -falling, np.full(40, np.nan)])
+    table[38:] = np.nan
+    columns = keys.column_names(LABELS)
+    keys.ATTRIBUTION_MEAN.write(adata, pd.DataFrame(table, index=GENES, columns=columns))
+    adata.uns[keys.ATTRIBUTION.params_key()] = {"classes": np.array(LABELS, dtype=object)}
+    return adata
+
+
+def test_tests_the_top_genes_of_each_class_against_the_known_genes(adata):
+    assert enrich(adata, SETS, n_genes=8) is None
+    table = keys.ENRICHMENT.read(adata)
+    assert list(table.columns) == ["class", "source", *RESULT_COLUMNS]
+    rows = table[["class", "source", "Term", "Overlap", "Genes"]].to_numpy().tolist()
+    assert rows == [
+        ["CD4+/CD25 T Reg", "attribution", "first", "6/6", "G0;G1;G2;G3;G4;G5"],
+        ["B cell", "attribution", "last", "6/6", "G35;G34;G33;G32;G31;G30"],
+    ]
+    # 38 genes are known to the model, 8 are drawn, and 6 of 6 are hit.
+    np.testing.assert_allclose(table["P-value"], hypergeom.sf(5, 38, 6, 8))
+
+
+def test_params_say_what_was_done(adata):
+    enrich(adata, SETS, n_genes=8)
+    params = adata.uns[keys.ENRICHMENT.params_key()]
+    assert params["classes"].tolist() == LABELS
+    numbers = {name: params[name] for name in ("n_genes", "n_sets", "n_background")}
+    assert numbers == {"n_genes": 8, "n_sets": 2, "n_background": 38}
+    assert params["tgem_version"] == version("tgem")
+
+
+def test_only_positive_attributions_count(adata):
+    enrich(adata, {"all": GENES}, n_genes=1000, classes=["B cell"])
+    positive = GENES[20:38][::-1]
+    table = keys.ENRICHMENT.read(adata)
+    assert table["Genes"].tolist() == [";".join(positive)]
+    direct = over_representation(positive, {"all": GENES}, GENES[:38])
+    assert table["P-value"].tolist() == direct["P-value"].tolist()
+
+
+def test_classes_by_exact_label_in_the_order_given(adata):
+    enrich(adata, {"all": GENES}, classes=["B cell", "CD4+/CD25 T Reg"])
+    assert keys.ENRICHMENT.read(adata)["class"].tolist() == ["B cell", "CD4+/CD25 T Reg"]
+    enrich(adata, {"all": GENES}, classes="CD4+/CD25 T Reg")
+    assert keys.ENRICHMENT.read(adata)["class"].tolist() == ["CD4+/CD25 T Reg"]
+
+
+def test_without_params_the_columns_are_the_labels(adata):
+    del adata.uns[keys.ATTRIBUTION.params_key()]
+    enrich(adata, SETS, n_genes=8, classes=["CD4+|CD25 T Reg"])
+    assert keys.ENRICHMENT.read(adata)["class"].tolist() == ["CD4+|CD25 T Reg"]
+
+
+def test_gmt_file_gives_the_same(adata, tmp_path):
+    lines = ["\t".join([name, "", *genes]) for name, genes in SETS.items()]
+    path = tmp_path / "sets.gmt"
+    path.write_text("\n".join(lines))
+    from_file = enrich(adata, path, n_genes=8, copy=True)
+    enrich(adata, SETS, n_genes=8)
+    assert keys.ENRICHMENT.read(from_file).equals(keys.ENRICHMENT.read(adata))
+
+
+def test_key_added_reads_and_writes_its_own_slots(adata):
+    other = keys.ATTRIBUTION_MEAN.read(adata).iloc[:, [1, 0, 2]].set_axis(["x", "y", "z"], axis=1)
+    keys.ATTRIBUTION_MEAN.write(adata, other, "other")
+    enrich(adata, SETS, n_genes=8, key_added="other")
+    assert keys.ENRICHMENT.key() not in adata.uns
+    assert keys.ENRICHMENT.read(adata, "other")["class"].tolist() == ["x", "y"]
+    assert keys.ENRICHMENT.params_key("other") in adata.uns
+
+
+def test_copy_leaves_the_original_alone(adata):
+    before = set(adata.uns)
+    changed = enrich(adata, SETS, copy=True)
+    assert set(adata.uns) == before
+    assert len(keys.ENRICHMENT.read(changed))
+
+
+def test_nothing_shared_with_the_top_genes_is_an_empty_table(adata):
+    enrich(adata, {"middle": ["G20"]}, n_genes=2)
+    table = keys.ENRICHMENT.read(adata)
+    assert table.shape == (0, 10)
+    assert adata.uns[keys.ENRICHMENT.params_key()]["n_sets"] == 1
+
+
+@pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
+@pytest.mark.parametrize("sets", [SETS, {"middle": ["G20"]}], ids=["rows", "empty"])
+def test_round_trip(adata, tmp_path, suffix, sets):
+    enrich(adata, sets, n_genes=8)
+    path = tmp_path / f"data.{suffix}"
+    getattr(adata, f"write_{suffix}")(path)
+    read = getattr(ad, f"read_{suffix}")(path)
+    written, found = keys.ENRICHMENT.read(adata), keys.ENRICHMENT.read(read)
+    assert list(found.columns) == list(written.columns)
+    assert found.to_numpy().tolist() == written.to_numpy().tolist()
+    for column in written:
+        kinds = {type(value) for value in written[column]}
+        assert kinds <= {str} or kinds <= {float}, column
+    assert read.uns[keys.ENRICHMENT.params_key()]["classes"].tolist() == LABELS
+    enrich(read, sets, n_genes=8)  # and from what was read
+    assert keys.ENRICHMENT.read(read).to_numpy().tolist() == written.to_numpy().tolist()
+
+
+class TestErrors:
+    @pytest.fixture(autouse=True)
+    def unchanged(self, adata):
+        before = set(adata.uns)
+        yield
+        assert set(adata.uns) == before
+
+    def test_no_attributions(self, adata):
+        with pytest.raises(KeyError, match=r"tgem\.tl\.attribution"):
+            enrich(adata, SETS, key_added="absent")
+
+    @pytest.mark.parametrize("classes", [["B cell", "T cell"], []])
+    def test_unknown_class(self, adata, classes):
+        message = re.escape("Known: 'CD4+/CD25 T Reg', 'B cell', 'unseen'.")
+        with pytest.raises(ValueError, match=message) as error:
+            enrich(adata, SETS, classes=classes)
+        assert ("'T cell'" in str(error.value)) == bool(classes)
+
+    @pytest.mark.parametrize("n_genes", [0, -1, 2.5, True])
+    def test_n_genes(self, adata, n_genes):
+        with pytest.raises(ValueError, match="`n_genes` to be a whole number of at least 1"):
+            enrich(adata, SETS, n_genes=n_genes)
+
+    def test_no_common_gene_shows_both_sides(self, adata):
+        message = r"none of the 2 genes in 1 sets \('CD3D', 'CD3E'\).*38 genes .*'G0', 'G1'"
+        with pytest.raises(ValueError, match=message):
+            enrich(adata, {"T": ["CD3D", "CD3E"]})
+
+    def test_hint_at_case(self, adata):
+        with pytest.raises(ValueError, match="match when case is ignored"):
+            enrich(adata, {"T": ["g1", "g2"]})
+
+    def test_set_of_genes_that_the_model_does_not_know(self, adata):
+        with pytest.raises(ValueError, match="none of the 2 genes"):
+            enrich(adata, {"unknown": SETS["unknown"]})
+
+
+def test_hint_at_ensembl_identifiers(adata):
+    adata.var_names = [f"ENSG{i:011d}" for i in range(40)]
+    table = keys.ATTRIBUTION_MEAN.read(adata).set_axis(adata.var_names, axis=0)
+    keys.ATTRIBUTION_MEAN.write(adata, table)
+    with pytest.raises(ValueError, match=r"Ensembl identifiers: set adata\.var_names"):
+        enrich(adata, {"T": ["CD3D"]})
+
+
+def test_all_attributions_missing(adata):
+    keys.ATTRIBUTION_MEAN.write(adata, keys.ATTRIBUTION_MEAN.read(adata) * np.nan)
+    with pytest.raises(ValueError, match="those of all 40 genes are missing"):
+        enrich(adata, SETS)
