@@ -24,7 +24,7 @@ from tgem._core.keys import PREFIX, SLOTS, Slot
 if TYPE_CHECKING:
     from sphinx.config import Config
 
-NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "nn", "attr")
+NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "enrich", "nn", "attr")
 GENERATED = Path(__file__).parent / "generated"
 
 

@@ -8,6 +8,8 @@ Namespaces load on first touch, so ``import tgem`` costs milliseconds:
     Preparation, tools that write results into AnnData, and plots that read them.
 ``tgem.datasets``
     Simulators with planted truth and small curated gene sets.
+``tgem.enrich``
+    Gene sets and over-representation, without AnnData.
 ``tgem.nn``, ``tgem.attr``
     The attention and the attribution methods, for torch users.
 """
@@ -20,9 +22,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tgem import attr, datasets, model, nn, pl, pp, tl
+    from tgem import attr, datasets, enrich, model, nn, pl, pp, tl
 
-__all__ = ["attr", "datasets", "model", "nn", "pl", "pp", "tl"]
+__all__ = ["attr", "datasets", "enrich", "model", "nn", "pl", "pp", "tl"]
 __version__ = version("tgem")
 
 logging.getLogger("tgem").addHandler(logging.NullHandler())

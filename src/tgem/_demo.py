@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -32,6 +33,7 @@ TGEM_ROW, BASELINE_ROW = "T-GEM", "logistic regression"
 def run(out: Path, *, seed: int) -> None:
     """Type the cells, write everything into `out`, and say where it is."""
     console = Console()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # notes on hardware
     out.mkdir(parents=True, exist_ok=True)
     mpl.use("agg")
 
@@ -50,7 +52,7 @@ def run(out: Path, *, seed: int) -> None:
         seed=seed,
         enable_progress_bar=console.is_terminal,
     )
-    console.print(f"[bold]3/4[/] {model!r}".replace("\n", "; "))
+    console.print(f"[bold]3/4[/] {model!r}".replace("\n", "; "), soft_wrap=True)
     scores = _scores(adata, model, seed=seed)
     console.print("[bold]4/4[/] Which genes decided, and what they stand for")
     tl.predict(adata, model)

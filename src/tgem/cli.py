@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +14,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-
-
-@app.callback()
-def main() -> None:
-    """Quieten Lightning's notes on hardware: the commands say what they do themselves."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
 @app.command()

@@ -131,6 +131,20 @@ class TestPlantedTruth:
             ratio /= counts[other][:, marked].sum() / other.sum()
             assert np.log(ratio) == pytest.approx(1.5, abs=0.2)
 
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_strong_effect_does_not_leak_through_normalisation(self, seed):
+        adata = synthetic_expression(n_obs=2000, effect=3.0, seed=seed)
+        null = class_p_values(adata)[~adata.var["causal"].to_numpy()]
+        assert null.min() > 1e-5
+
+    def test_class_does_not_change_the_total(self):
+        adata = synthetic_expression(
+            4000, 8, n_causal=2, n_decoys=0, n_programs=0, effect=3.0, mean_count=5.0
+        )
+        totals = np.asarray(adata.layers["counts"].sum(axis=1)).ravel()
+        means = [totals[adata.obs["cell_type"] == f"type_{i}"].mean() for i in range(1, 5)]
+        assert max(means) / min(means) < 1.15
+
     def test_no_effect_plants_nothing(self):
         adata = synthetic_expression(n_obs=1000, effect=0.0)
         assert class_p_values(adata).min() > 1e-5
@@ -165,9 +179,10 @@ class TestPlantedTruth:
         ({"n_genes": 200.5}, "`n_genes` to be a whole number, got 200.5"),
         ({"n_causal": True}, "`n_causal` to be a whole number"),
         ({"n_decoys": -1}, "`n_decoys` to be at least 0"),
-        ({"effect": -1.0}, "`effect` to be a finite number 0 or above"),
+        ({"effect": -1.0}, "`effect` to be a finite number of at least 0"),
         ({"effect": float("nan")}, "`effect` to be a finite number"),
-        ({"mean_count": 0.0}, "`mean_count` to be a finite number above 0"),
+        ({"mean_count": 0.0}, "`mean_count` to be a finite number of at least 1e-06"),
+        ({"effect": "large"}, "`effect` to be a finite number"),
         ({"seed": -1}, "`seed` to be at least 0"),
     ],
 )

@@ -219,6 +219,14 @@ class TestHistory:
         assert labels == ["learning rate", "validation accuracy"]
         assert pl.history(adata, metrics="learning_rate")[1].get_ylabel() == "learning rate"
 
+    def test_rates_that_hardly_move_look_flat(self, adata):
+        keys.HISTORY.read(adata)["validation_accuracy"] = [0.9, 0.901, 0.9, 0.902]
+        low, high = pl.history(adata)[1].get_ylim()
+        assert high - low == pytest.approx(0.1)
+        keys.HISTORY.read(adata)["learning_rate"] = [1e-4, 2e-4, 1e-4, 1e-4]
+        low, high = pl.history(adata, metrics=["learning_rate"])[1].get_ylim()
+        assert high - low < 0.001
+
     def test_train_loss_only_and_one_epoch(self, adata):
         table = pd.DataFrame({"train_loss": [1.0], "validation_loss": [np.nan]})
         keys.HISTORY.write(adata, table)

@@ -27,6 +27,28 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(msg)
 
 
+def check_count(name: str, value: object) -> None:
+    """Raise unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        msg = f"Expected `{name}` to be a whole number of at least 1, got {value!r}."
+        raise ValueError(msg)
+
+
+def chosen_classes(classes: Sequence[str] | str | None, known: Sequence[str]) -> list[str]:
+    """All known classes, or those asked for, each once."""
+    if classes is None:
+        return list(known)
+    chosen = [classes] if isinstance(classes, str) else [str(label) for label in classes]
+    unknown = [label for label in chosen if label not in known]
+    if unknown or not chosen:
+        msg = (
+            f"Expected `classes` to name classes in the results, got {listed(unknown)}. "
+            f"Known: {listed(known, 40)}."
+        )
+        raise ValueError(msg)
+    return list(dict.fromkeys(chosen))
+
+
 def check_anndata(adata: object, name: str = "adata") -> None:
     """Raise unless the object is an AnnData with cells and genes."""
     if not isinstance(adata, AnnData):

@@ -153,10 +153,16 @@ def _check(settings: _Settings) -> None:
         if value < least.get(name, 1):
             msg = f"Expected `{name}` to be at least {least.get(name, 1)}, got {value}."
             raise ValueError(msg)
-    for name, value in (("effect", settings.effect), ("mean_count", settings.mean_count)):
-        if not np.isfinite(value) or value < 0 or (name == "mean_count" and value == 0):
-            bound = "above 0" if name == "mean_count" else "0 or above"
-            msg = f"Expected `{name}` to be a finite number {bound}, got {value!r}."
+    for name, value, least_value in (
+        ("effect", settings.effect, 0.0),
+        ("mean_count", settings.mean_count, 1e-6),
+    ):
+        is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not is_number or not np.isfinite(value) or value < least_value:
+            msg = (
+                f"Expected `{name}` to be a finite number of at least {least_value:g}, "
+                f"got {value!r}."
+            )
             raise ValueError(msg)
     if settings.n_obs < settings.n_classes:
         msg = (

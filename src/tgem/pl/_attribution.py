@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import MaxNLocator
 
-from tgem._core import keys
+from tgem._core.tables import mean_attributions
+from tgem._core.validate import check_count, chosen_classes
 from tgem.pl._figure import (
     BLUE,
     GREY,
     MEDIUM,
     SMALL,
     VERMILION,
-    check_count,
-    choose,
     clean,
     finish,
     panels,
@@ -89,8 +88,8 @@ def attribution(
     ['GENE0060', 'GENE0059']
     """
     check_count("n_genes", n_genes)
-    table = _by_label(adata, key_added)
-    chosen = choose(classes, list(table.columns))
+    table = mean_attributions(adata, key_added)
+    chosen = chosen_classes(classes, list(table.columns))
     top = {label: table[label].dropna().nlargest(n_genes) for label in chosen}
     titles = {label: wrapped(label, _TITLE_WIDTH) for label in chosen}
     n_rows_drawn = max(1, *(len(values) for values in top.values()))
@@ -102,14 +101,6 @@ def attribution(
         ax.set_title(titles[label], fontsize=MEDIUM)
     axes[0].figure.supxlabel("mean attribution", fontsize=MEDIUM)
     return axes if finish(axes[0], drawn_here=True, show=show, save=save) else None
-
-
-def _by_label(adata: AnnData, prefix: str | None) -> pd.DataFrame:
-    """Mean attributions, genes x classes, under the exact labels of the classes."""
-    table: pd.DataFrame = keys.ATTRIBUTION_MEAN.read(adata, prefix)
-    params = adata.uns.get(keys.ATTRIBUTION.params_key(prefix), {})
-    labels = [str(label) for label in params.get("classes", table.columns)]
-    return table.set_axis(labels, axis="columns")
 
 
 def _bars(ax: Axes, values: pd.Series[float], n_rows: int) -> None:

@@ -114,13 +114,14 @@ def _square(table: pd.DataFrame) -> pd.DataFrame:
 def _write_counts(ax: Axes, counts: np.ndarray, shade: np.ndarray) -> None:
     """Number of cells in each field that has any, readable on its colour."""
     for row, column in np.argwhere(counts > 0):
+        number = f"{counts[row, column]:.0f}"
         ax.text(
             column,
             row,
-            f"{counts[row, column]:d}",
+            number,
             ha="center",
             va="center",
-            fontsize=SMALL - (len(str(counts[row, column])) > 4),
+            fontsize=SMALL if len(number) <= 4 else SMALL - 1,
             color="white" if shade[row, column] > 0.5 else "black",
         )
 

@@ -9,14 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
+from tgem._core.validate import check_count, chosen_classes
 from tgem.pl._figure import (
     BLUES,
     GREY,
     LIGHT_GREY,
     MEDIUM,
     SMALL,
-    check_count,
-    choose,
     clean,
     finish,
     single,
@@ -107,7 +106,7 @@ def enrich(
         msg = f"Expected `max_adjusted_p_value` in (0, 1], got {max_adjusted_p_value!r}."
         raise ValueError(msg)
     table, known = _read(adata, key_added)
-    chosen = choose(classes, known)
+    chosen = chosen_classes(classes, known)
     table = table[table["class"].isin(chosen)]
     table = table.assign(significant=table[_ADJUSTED] <= max_adjusted_p_value)
     significant = table[table["significant"]]

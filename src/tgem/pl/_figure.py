@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 
-from tgem._core.errors import listed
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -75,28 +71,6 @@ def wrapped(label: str, width: int) -> str:
         *whole, rest = textwrap.wrap(piece, width, drop_whitespace=False) or [""]
         lines[-1:] = [*whole, rest] if whole else [lines[-1] + rest]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def choose(classes: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    """Classes to draw: all known ones, or those asked for."""
-    if classes is None:
-        return list(known)
-    chosen = [classes] if isinstance(classes, str) else [str(label) for label in classes]
-    unknown = [label for label in chosen if label not in known]
-    if unknown or not chosen:
-        msg = (
-            f"Expected `classes` to name classes in the results, got {listed(unknown)}. "
-            f"Known: {listed(known, 40)}."
-        )
-        raise ValueError(msg)
-    return list(dict.fromkeys(chosen))
-
-
-def check_count(name: str, value: int) -> None:
-    """Raise unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        msg = f"Expected `{name}` to be a whole number of at least 1, got {value!r}."
-        raise ValueError(msg)
 
 
 def finish(ax: Axes, *, drawn_here: bool, show: bool | None, save: str | Path | None) -> bool:

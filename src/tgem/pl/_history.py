@@ -110,6 +110,7 @@ def history(
     if chosen:
         styles = list(zip(map(_readable, chosen), cycle(_METRIC_COLOURS), strict=False))
         _draw(axes[-1], table[chosen], styles)
+        _widen(axes[-1], table[chosen])
     return axes if finish(axes[0], drawn_here=True, show=show, save=save) else None
 
 
@@ -159,3 +160,11 @@ def _draw(ax: Axes, table: pd.DataFrame, styles: list[tuple[str, str]]) -> None:
         ax.set_ylabel(styles[0][0], fontsize=MEDIUM)
     else:
         ax.legend(frameon=False, fontsize=SMALL)
+
+
+def _widen(ax: Axes, table: pd.DataFrame) -> None:
+    """Keep rates between 0 and 1 from looking dramatic when they hardly move."""
+    low, high = ax.get_ylim()
+    if table.min().min() >= 0 and 0.1 < table.max().max() <= 1 and high - low < 0.1:
+        middle = (low + high) / 2
+        ax.set_ylim(middle - 0.05, middle + 0.05)

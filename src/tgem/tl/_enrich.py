@@ -9,6 +9,8 @@ import pandas as pd
 
 from tgem._core import keys
 from tgem._core.errors import listed
+from tgem._core.tables import mean_attributions
+from tgem._core.validate import check_count, chosen_classes
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.tl._provenance import record, target_of
 
@@ -87,11 +89,9 @@ def enrich(
     [['B cell', 'late', '8/8'], ['T cell', 'early', '8/8']]
     """
     # Everything is checked and computed before anything is written or copied.
-    if isinstance(n_genes, bool) or not isinstance(n_genes, int | np.integer) or n_genes < 1:
-        msg = f"Expected `n_genes` to be a whole number of at least 1, got {n_genes!r}."
-        raise ValueError(msg)
-    attributions = _attributions(adata, key_added)
-    chosen = _chosen_classes(attributions.columns.tolist(), classes)
+    check_count("n_genes", n_genes)
+    attributions = mean_attributions(adata, key_added)
+    chosen = chosen_classes(classes, attributions.columns.tolist())
     sets = read_gene_sets(gene_sets)
     background = attributions.index[attributions.notna().any(axis=1)].astype(str).tolist()
     n_sets = _count_testable(sets, background, adata)
@@ -110,28 +110,6 @@ def enrich(
     }
     record(target, keys.ENRICHMENT, key_added, params)
     return target if copy else None
-
-
-def _attributions(adata: AnnData, prefix: str | None) -> pd.DataFrame:
-    """Mean attributions, genes x classes, under the exact labels of the classes."""
-    table: pd.DataFrame = keys.ATTRIBUTION_MEAN.read(adata, prefix)
-    params = adata.uns.get(keys.ATTRIBUTION.params_key(prefix), {})
-    labels = [str(label) for label in params.get("classes", table.columns)]
-    return table.set_axis(labels, axis="columns")
-
-
-def _chosen_classes(known: list[str], classes: Sequence[str] | None) -> list[str]:
-    if classes is None:
-        return known
-    chosen = [classes] if isinstance(classes, str) else [str(label) for label in classes]
-    unknown = [label for label in chosen if label not in known]
-    if unknown or not chosen:
-        msg = (
-            f"Expected `classes` to name classes with attributions, got {listed(unknown)}. "
-            f"Known: {listed(known, 40)}."
-        )
-        raise ValueError(msg)
-    return list(dict.fromkeys(chosen))
 
 
 def _top_genes(attribution: pd.Series[float], n_genes: int) -> list[str]:

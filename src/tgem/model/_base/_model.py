@@ -256,7 +256,7 @@ class SupervisedModel(BaseModelClass):
 
     @property
     def history(self) -> pd.DataFrame:
-        """Training curves, epochs x metrics: ``train_loss``, ``validation_loss``, ..."""
+        """Training curves, epochs x metrics (``train_loss``, ``validation_loss`` and others)."""
         if not self.history_:
             return pd.DataFrame()
         frame = pd.concat([self.history_[name].iloc[:, 0] for name in self.history_], axis=1)
