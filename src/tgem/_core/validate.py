@@ -49,26 +49,27 @@ def chosen_classes(classes: Sequence[str] | str | None, known: Sequence[str]) ->
     return list(dict.fromkeys(chosen))
 
 
-def check_anndata(adata: object, name: str = "adata") -> None:
-    """Raise unless the object is an AnnData with cells and genes."""
-    if not isinstance(adata, AnnData):
-        msg = f"Expected `{name}` to be an AnnData, got {type(adata).__name__}."
+def check_data(data: Any, kind: Any = AnnData) -> None:
+    """Raise unless the object is of the right kind and holds cells and genes."""
+    name = "adata" if kind is AnnData else "mdata"
+    if not isinstance(data, kind):
+        msg = f"Expected `{name}` to be of type {kind.__name__}, got {type(data).__name__}."
         raise TypeError(msg)
-    if adata.n_obs == 0 or adata.n_vars == 0:
+    if data.n_obs == 0 or data.n_vars == 0:
         msg = (
-            f"Expected `{name}` to hold cells and genes, found {adata.n_obs} cells x "
-            f"{adata.n_vars} genes. Look at the filter that was applied last."
+            f"Expected `{name}` to hold cells and genes, found {data.n_obs} cells x "
+            f"{data.n_vars} genes. Look at the filter that was applied last."
         )
         raise ValueError(msg)
 
 
-def check_key(adata: AnnData, container: str, key: str) -> None:
+def check_key(adata: Any, container: str, key: str, called: str = "adata") -> None:
     """Raise unless `key` is in `adata.<container>`, naming what is."""
     available = getattr(adata, container)
     if key not in available:
         names = [str(name) for name in available]
-        found = f"Available: {listed(names, 12)}." if names else f"adata.{container} is empty."
-        msg = f"Expected {key!r} in adata.{container}. {found}"
+        found = f"Available: {listed(names, 12)}." if names else f"{called}.{container} is empty."
+        msg = f"Expected {key!r} in {called}.{container}. {found}"
         raise KeyError(msg)
 
 

@@ -2,14 +2,9 @@
 
 from tgem.data._alignment import GeneAlignment
 from tgem.data._expression import ExpressionSummary, check_log_normalized, summarize_expression
-from tgem.data._fields import (
-    DEFAULT_MIN_GENE_SHARE,
-    FeatureField,
-    Field,
-    LabelField,
-    describe_labels,
-    label_codes,
-)
+from tgem.data._features import DEFAULT_MIN_GENE_SHARE, FeatureField
+from tgem.data._field import Data, Field
+from tgem.data._labels import LabelField, describe_labels, label_codes
 from tgem.data._manager import DataManager, FieldDataset
 from tgem.data._splits import (
     Split,
@@ -21,6 +16,7 @@ from tgem.data._splits import (
 
 __all__ = [
     "DEFAULT_MIN_GENE_SHARE",
+    "Data",
     "DataManager",
     "ExpressionSummary",
     "FeatureField",

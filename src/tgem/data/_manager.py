@@ -15,9 +15,7 @@ from tgem.data._matrix import Array
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from anndata import AnnData
-
-    from tgem.data._fields import Field, State
+    from tgem.data._field import Data, Field, State
 
 
 class FieldDataset(Dataset[dict[str, Array]]):
@@ -33,9 +31,7 @@ class FieldDataset(Dataset[dict[str, Array]]):
         What each field remembered at set-up, by registry key.
     """
 
-    def __init__(
-        self, adata: AnnData, fields: Sequence[Field], states: Mapping[str, State]
-    ) -> None:
+    def __init__(self, adata: Data, fields: Sequence[Field], states: Mapping[str, State]) -> None:
         self._n_obs = adata.n_obs
         self._readers = {
             field.registry_key: field.reader(adata, states[field.registry_key])
@@ -63,12 +59,12 @@ class DataManager(AnnDataManager):
     """
 
     @property
-    def adata(self) -> AnnData | None:
+    def adata(self) -> Data | None:
         """The registered data, or None."""
         return None if self._adata is None else self._adata()
 
     @adata.setter
-    def adata(self, adata: AnnData | None) -> None:
+    def adata(self, adata: Data | None) -> None:
         self._adata = None if adata is None else weakref.ref(adata)
 
     def create_torch_dataset(

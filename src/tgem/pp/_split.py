@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgem._core import keys
-from tgem._core.validate import check_anndata, check_key
+from tgem._core.validate import check_data, check_key
 from tgem.data import grouped_split, label_codes, split_column, stratified_split
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def split(
     >>> bool((adata.obs.groupby("donor", observed=True)["tgem_split"].nunique() == 1).all())
     True
     """
-    check_anndata(adata)
+    check_data(adata)
     check_key(adata, "obs", labels_key)
     codes = label_codes(adata.obs[labels_key], unlabeled_category)
     sizes = {"train_size": train_size, "validation_size": validation_size}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from tgem._core.validate import check_anndata
+from tgem._core.validate import check_data
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def target_of(adata: AnnData, *, copy: bool) -> AnnData:
     """Return the object to write into: `adata` itself or a copy."""
-    check_anndata(adata)
+    check_data(adata)
     return adata.copy() if copy else adata
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 import torch
+from anndata import AnnData
+from scvi.data import AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
 from tgem._core.errors import TgemWarning
 from tgem._core.progress import track
 from tgem._core.random import seeded
 from tgem._core.scvi_compat import SETUP_ARGS, field_states, parse_device_args
-from tgem._core.validate import cell_indices, check_anndata, check_positive
+from tgem._core.validate import cell_indices, check_data, check_positive
 from tgem.data import (
     DEFAULT_MIN_GENE_SHARE,
     DataManager,
@@ -32,8 +34,6 @@ from tgem.model._base._saving import read_saved, write_saved
 from tgem.train import SupervisedTrainingPlan, fit
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-
     from tgem.nn.module import SupervisedModule
 
 Cells = Sequence[int] | np.ndarray[Any, Any] | None
@@ -54,7 +54,7 @@ class SupervisedModel(BaseModelClass):
 
     min_gene_share: float = DEFAULT_MIN_GENE_SHARE
     _features: ClassVar[str] = "X"
-    _default_training: ClassVar[dict[str, Any]] = {}
+    _data_type: ClassVar[type] = AnnData
 
     module: SupervisedModule
 
@@ -97,15 +97,32 @@ class SupervisedModel(BaseModelClass):
     # -- registration ---------------------------------------------------------------------
 
     @classmethod
+    def setup_anndata(cls, *args: Any, **kwargs: Any) -> None:
+        """Refuse an AnnData, whatever the `args` and `kwargs`; models of one modality override it."""
+        msg = f"{cls.__name__} takes a MuData: call `{cls.__name__}.setup_mudata(...)`."
+        raise NotImplementedError(msg)
+
+    @classmethod
     def _register(
         cls, adata: AnnData, setup_args: dict[str, Any], registry: dict[str, Any] | None = None
     ) -> None:
         """Check the data, and remember where they are and which genes they hold."""
-        check_anndata(adata)
+        check_data(adata, cls._data_type)
+        if adata.is_view:
+            msg = (
+                f"Expected data of their own, found a view of {adata.n_obs} x {adata.n_vars}, "
+                "into which nothing can be written. Call `adata = adata.copy()` first."
+            )
+            raise ValueError(msg)
+        fields = cls._make_fields(**setup_args[SETUP_ARGS])
         manager = DataManager(
-            fields=cls._make_fields(**setup_args[SETUP_ARGS]), setup_method_args=setup_args
+            fields=fields,
+            setup_method_args=setup_args,
+            # ours pairs modalities by name
+            validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=False),
         )
         manager.register_fields(adata, registry)
+        FieldDataset(adata, fields, field_states(manager.registry))  # raises if rows do not pair
         cls.register_manager(manager)
 
     def _dataset(self, adata: AnnData | None) -> FieldDataset:
@@ -127,7 +144,7 @@ class SupervisedModel(BaseModelClass):
                 f"This {type(self).__name__} was loaded without data. Name the cells: pass `adata`."
             )
             raise ValueError(msg)
-        check_anndata(adata)
+        check_data(adata, self._data_type)
         return adata
 
     @property
