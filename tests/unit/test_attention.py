@@ -9,8 +9,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tgem.nn import scalar_attention
-from tgem.nn.attention import _choose, _ScalarAttention
+from tgem.nn.attention import _ScalarAttention
 from tgem.nn.exact_attention import ExactKernel
+from tgem.nn.kernels import choose_kernel
 from tgem.nn.linear_attention import LARGEST_C, ChebyshevKernel, expansion
 
 METHODS = ["auto", "linear", "exact"]
@@ -228,7 +229,7 @@ def test_linear_falls_back_beyond_its_range(size):
 
 def test_choice_of_method():
     def chosen(c, n_genes, method="auto", *, in_double=True):
-        kernel = _choose(c, n_genes, method, 1e-8, in_double=in_double)
+        kernel = choose_kernel(c, n_genes, method, 1e-8, in_double=in_double)
         return getattr(kernel, "func", kernel)
 
     assert chosen(1.0, 765) is ChebyshevKernel
@@ -251,7 +252,7 @@ def test_single_precision_inside(scale):
     q, k, v, upstream = torch.randn(4, 4, 300, generator=generator)
     q = q * scale
     c = (q.abs().amax(-1) * (k.amax(-1) - k.amin(-1)) / 2).max().item()
-    kernel_of = _choose(min(c, 7.9) if scale == 1 else c, 300, "auto", 1e-8, in_double=False)
+    kernel_of = choose_kernel(min(c, 7.9) if scale == 1 else c, 300, "auto", 1e-8, in_double=False)
     if scale == 1:
         q = q * min(1, 7.9 / c)
 
@@ -413,7 +414,7 @@ def test_autocast_changes_nothing(method):
 def test_autocast_is_off_in_single_precision_backward():
     generator = torch.Generator().manual_seed(8)
     q, k, v, upstream = torch.rand(4, 2, 90, generator=generator)
-    kernel_of = _choose(0.5, 90, "linear", 1e-8, in_double=False)
+    kernel_of = choose_kernel(0.5, 90, "linear", 1e-8, in_double=False)
     q.requires_grad_()
     k.requires_grad_()
     output = _ScalarAttention.apply(q, k, v, kernel_of)

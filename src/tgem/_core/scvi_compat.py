@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import rich.pretty  # noqa: F401 - scvi-tools prints with it and does not import it
 from scvi.data import AnnDataManager
 from scvi.data._constants import (
     _FIELD_REGISTRIES_KEY,

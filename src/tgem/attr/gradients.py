@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
-
 import numpy as np
 import torch
 from torch import Tensor
 
-Inputs = TypeVar("Inputs", Tensor, tuple[Tensor, ...])
-Function = Callable[..., Tensor]
-
-
-class Attribution(NamedTuple, Generic[Inputs]):
-    """Attributions of a function's output to its inputs.
-
-    Attributes
-    ----------
-    values
-        Contribution of each input entry to the explained output: a tensor of the shape of the
-        input, or a tuple of them where the function takes several inputs.
-    residual
-        Per observation, the sum of its contributions minus the change of the output between
-        baseline and input, ``(n_obs,)``. Zero up to rounding where the method has converged.
-    """
-
-    values: Inputs
-    residual: Tensor
+from tgem.attr._problem import (
+    Attribution,
+    Function,
+    Inputs,
+    Problem,
+    check_numbers,
+    explain,
+    gradients,
+    like_inputs,
+    posed,
+)
 
 
 def integrated_gradients(
@@ -102,183 +91,103 @@ def integrated_gradients(
     >>> bool(residual.abs().max() < 1e-5)
     True
     """
-    ends = _as_tuple(inputs, "inputs")
-    _check_numbers(n_steps=n_steps, batch_size=batch_size)
-    _check_inputs(ends)
-    starts = _matching_baselines(baselines, ends)
-    columns = _matching_targets(targets, ends[0])
-    n_obs = len(ends[0])
-    rows = max(1, min(n_obs, batch_size))
-    # Inference mode, unlike no_grad, cannot be undone by enable_grad alone.
-    with torch.inference_mode(mode=False):
-        values = tuple(torch.zeros_like(end) for end in ends)
-        residual = ends[0].new_zeros(n_obs)
-        for first in range(0, n_obs, rows):
-            part = slice(first, first + rows)
-            line = _Line(
-                function,
-                tuple(start[part] for start in starts),
-                tuple(end[part] for end in ends),
-                columns[part],
-            )
-            contributions = line.contributions(n_steps, batch_size)
-            for value, contribution in zip(values, contributions, strict=True):
-                value[part] = contribution
-            residual[part] = line.residual(contributions)
-    if isinstance(inputs, tuple):
-        return Attribution(values, residual)
-    return Attribution(values[0], residual)
+    check_numbers(n_steps=n_steps, batch_size=batch_size)
+    problem = posed(function, inputs, targets, baselines)
+
+    def contributions(part: Problem) -> tuple[Tensor, ...]:
+        return _scaled(part, _mean_gradients(part, n_steps, batch_size))
+
+    return like_inputs(explain(problem, batch_size, contributions), inputs)
 
 
-class _Line(NamedTuple):
-    """Straight line from `starts` to `ends` for a batch of observations."""
+def input_x_gradient(
+    function: Function,
+    inputs: Inputs,
+    *,
+    targets: Tensor | int,
+    baselines: Inputs | None = None,
+    batch_size: int = 512,
+) -> Attribution[Inputs]:
+    r"""Input times gradient: each entry's part of the change in a first-order approximation.
 
-    function: Function
-    starts: tuple[Tensor, ...]
-    ends: tuple[Tensor, ...]
-    columns: Tensor
+    .. math::
+        \phi_i(x) = (x_i - b_i) \frac{\partial F(x)}{\partial x_i}
 
-    def contributions(self, n_steps: int, batch_size: int) -> tuple[Tensor, ...]:
-        """Gauss-Legendre sum of the gradients times the way from start to end."""
-        nodes, weights = np.polynomial.legendre.leggauss(n_steps)
-        nodes, weights = (nodes + 1) / 2, weights / 2
-        steps = max(1, batch_size // len(self.columns))
-        ways = tuple(end - start for start, end in zip(self.starts, self.ends, strict=True))
-        integrals = tuple(torch.zeros_like(way) for way in ways)
-        for first in range(0, n_steps, steps):
-            chunk = slice(first, first + steps)
-            for integral, gradient in zip(integrals, self._gradients(nodes[chunk]), strict=True):
-                if gradient is not None:
-                    weight = torch.as_tensor(weights[chunk]).to(gradient)
-                    integral.add_(torch.tensordot(weight, gradient, dims=1))
-        # The mask keeps the exact zero even where a gradient is infinite.
-        return tuple(
-            torch.where(way == 0, 0, way * integral)
-            for way, integral in zip(ways, integrals, strict=True)
-        )
+    for input :math:`x`, baseline :math:`b` and output :math:`F`: Integrated Gradients with the
+    gradient at the input in place of the mean gradient on the way to it. The contributions add
+    up to :math:`F(x) - F(b)` only where :math:`F` is linear between the two.
 
-    def _gradients(self, nodes: np.ndarray) -> tuple[Tensor | None, ...]:
-        """Gradients at `nodes`, each ``(n_nodes, n_obs, ...)``; None for an unused input."""
+    Parameters
+    ----------
+    function, inputs, targets
+        As in :func:`integrated_gradients`.
+    baselines
+        What the input is compared with: tensors that broadcast to `inputs`, as a tuple if
+        `inputs` is one. ``None`` means zeros.
+    batch_size
+        Largest number of observations given to `function` at once.
+
+    Returns
+    -------
+    Attribution
+        Contributions in the structure of `inputs`, exactly 0 where input and baseline are equal;
+        and by how much they miss the change of the output.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`integrated_gradients`.
+
+    References
+    ----------
+    Without baseline, "gradient x input" in :cite:t:`shrikumar2017`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from tgem.attr import input_x_gradient
+    >>> input_x_gradient(lambda x: x**2, torch.tensor([[1.0, 2.0]]), targets=1).values
+    tensor([[0., 8.]])
+    """
+    check_numbers(batch_size=batch_size)
+    problem = posed(function, inputs, targets, baselines)
+
+    def contributions(part: Problem) -> tuple[Tensor, ...]:
+        points = tuple(end.clone() for end in part.ends)
+        return _scaled(part, gradients(part.function, points, part.columns))
+
+    return like_inputs(explain(problem, batch_size, contributions), inputs)
+
+
+def _scaled(part: Problem, slopes: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+    """Way from baseline to input times slope."""
+    # The mask keeps the exact zero even where a gradient is infinite.
+    return tuple(
+        torch.zeros_like(way) if slope is None else torch.where(way == 0, 0, way * slope)
+        for way, slope in zip(part.ways(), slopes, strict=True)
+    )
+
+
+def _mean_gradients(part: Problem, n_steps: int, batch_size: int) -> tuple[Tensor, ...]:
+    """Gauss-Legendre mean of the gradients on the line from baseline to input."""
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+    n_obs = len(part.columns)
+    steps = max(1, batch_size // n_obs)
+    means = tuple(torch.zeros_like(end) for end in part.ends)
+    for first in range(0, n_steps, steps):
+        chunk = slice(first, first + steps)
+        n_points = len(nodes[chunk])
         points = tuple(
-            torch.lerp(start, end, torch.as_tensor(nodes).to(end).view(-1, *[1] * end.ndim))
-            .flatten(0, 1)
-            .requires_grad_()
-            for start, end in zip(self.starts, self.ends, strict=True)
+            torch.lerp(
+                start, end, torch.as_tensor(nodes[chunk]).to(end).view(-1, *[1] * end.ndim)
+            ).flatten(0, 1)
+            for start, end in zip(part.starts, part.ends, strict=True)
         )
-        with torch.enable_grad():
-            output = _evaluate(self.function, points, self.columns.repeat(len(nodes)))
-            if not output.requires_grad:
-                msg = (
-                    "Expected the output of `function` to carry a gradient to its inputs, found "
-                    "none. Does it use `detach`, `torch.no_grad` or numpy, or ignore its inputs?"
-                )
-                raise ValueError(msg)
-            gradients = torch.autograd.grad(output.sum(), points, allow_unused=True)
-        return tuple(
-            None
-            if gradient is None
-            else gradient.reshape(len(nodes), len(self.columns), *gradient.shape[1:])
-            for gradient in gradients
-        )
-
-    def residual(self, contributions: tuple[Tensor, ...]) -> Tensor:
-        """Sum of the contributions minus the change of the output along the line."""
-        total = sum(values.reshape(len(values), -1).sum(1) for values in contributions)
-        with torch.no_grad():
-            change = _evaluate(self.function, self.ends, self.columns)
-            change = change - _evaluate(self.function, self.starts, self.columns)
-        return total - change
-
-
-def _evaluate(function: Function, points: tuple[Tensor, ...], columns: Tensor) -> Tensor:
-    """Output of `function` in the column of each row."""
-    output = function(*points)
-    n_rows = len(columns)
-    if output.ndim != 2 or len(output) != n_rows:
-        msg = (
-            f"Expected `function` to return a tensor of shape ({n_rows}, n_targets) for {n_rows} "
-            f"observations, found {tuple(output.shape)}."
-        )
-        raise ValueError(msg)
-    if (largest := int(columns.max())) >= output.shape[1]:
-        msg = (
-            f"Expected `targets` between 0 and {output.shape[1] - 1}, because `function` has "
-            f"{output.shape[1]} output columns, found {largest}."
-        )
-        raise ValueError(msg)
-    return output.gather(1, columns.to(output.device)[:, None])[:, 0]
-
-
-def _as_tuple(tensors: object, name: str) -> tuple[Tensor, ...]:
-    found = tensors if isinstance(tensors, tuple) else (tensors,)
-    for tensor in found:
-        if not isinstance(tensor, Tensor):
-            msg = f"Expected `{name}` to be a tensor or tuple of tensors, found {type(tensor)}."
-            raise TypeError(msg)
-    if not found:
-        msg = f"Expected at least one tensor in `{name}`, found an empty tuple."
-        raise ValueError(msg)
-    return tuple(tensor.detach() for tensor in found)
-
-
-def _check_numbers(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            msg = f"Expected `{name}` to be at least 1, found {number}."
-            raise ValueError(msg)
-
-
-def _check_inputs(inputs: tuple[Tensor, ...]) -> None:
-    for tensor in inputs:
-        if not tensor.is_floating_point():
-            msg = (
-                f"Expected floating-point `inputs`, found {tensor.dtype}: there is no line between "
-                "whole numbers. Convert with `.float()`, or fix the input inside `function`."
-            )
-            raise TypeError(msg)
-        if tensor.ndim == 0 or len(tensor) != len(inputs[0]):
-            shapes = [tuple(each.shape) for each in inputs]
-            msg = f"Expected `inputs` with the same number of observations, found shapes {shapes}."
-            raise ValueError(msg)
-
-
-def _matching_baselines(
-    baselines: Tensor | tuple[Tensor, ...] | None, inputs: tuple[Tensor, ...]
-) -> tuple[Tensor, ...]:
-    if baselines is None:
-        return tuple(torch.zeros_like(tensor[:1]).expand_as(tensor) for tensor in inputs)
-    found = _as_tuple(baselines, "baselines")
-    if len(found) != len(inputs):
-        msg = f"Expected {len(inputs)} `baselines`, one for each input, found {len(found)}."
-        raise ValueError(msg)
-    expanded = []
-    for baseline, tensor in zip(found, inputs, strict=True):
-        try:
-            expanded.append(torch.broadcast_to(baseline.to(tensor), tensor.shape))
-        except RuntimeError:
-            msg = (
-                f"Expected a baseline that broadcasts to the input's shape {tuple(tensor.shape)}, "
-                f"found shape {tuple(baseline.shape)}."
-            )
-            raise ValueError(msg) from None
-    return tuple(expanded)
-
-
-def _matching_targets(targets: Tensor | int, first_input: Tensor) -> Tensor:
-    n_obs = len(first_input)
-    columns = torch.as_tensor(targets, device=first_input.device)
-    if columns.is_floating_point() or columns.is_complex() or columns.dtype == torch.bool:
-        msg = f"Expected whole numbers in `targets`, found {columns.dtype}."
-        raise TypeError(msg)
-    if columns.ndim == 0:
-        columns = columns.expand(n_obs)
-    if columns.shape != (n_obs,):
-        msg = (
-            f"Expected one number in `targets`, or one for each of the {n_obs} observations, "
-            f"found shape {tuple(columns.shape)}."
-        )
-        raise ValueError(msg)
-    if n_obs and (smallest := int(columns.min())) < 0:
-        msg = f"Expected `targets` of at least 0, found {smallest}."
-        raise ValueError(msg)
-    return columns.long()
+        found = gradients(part.function, points, part.columns.repeat(n_points))
+        for mean, gradient in zip(means, found, strict=True):
+            if gradient is not None:
+                weight = torch.as_tensor(weights[chunk]).to(gradient)
+                slopes = gradient.reshape(n_points, n_obs, *gradient.shape[1:])
+                mean.add_(torch.tensordot(weight, slopes, dims=1))
+    return means

@@ -36,25 +36,26 @@ them.
 
 from __future__ import annotations
 
-import math
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tgem.nn.exact_attention import ExactKernel
-from tgem.nn.linear_attention import LARGEST_C, ChebyshevKernel, centre_and_reach, expansion
+from tgem.nn.linear_attention import centre_and_reach
+from tgem.nn.kernels import (
+    as_rows,
+    checked_shape,
+    choose_kernel,
+    largest_c,
+    widened,
+    without_autocast,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
-Method = Literal["auto", "linear", "exact"]
-
-_LARGEST_C_SINGLE = 8.0  # beyond, rounding in single precision shows in the gradients
-_SMALLEST_TOLERANCE_SINGLE = 1e-6
+    from tgem.nn.kernels import Kernel, Method
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -104,34 +105,21 @@ def scalar_attention(
     >>> scalar_attention(torch.zeros(3), torch.zeros(3), torch.ones(3))
     tensor([0.6667, 0.6667, 0.6667])
     """
-    shape = _checked_shape(q, k, v, method=method, tolerance=tolerance)
+    shape = checked_shape(method, tolerance, q=q, k=k, v=v)
     dtype = torch.promote_types(torch.promote_types(q.dtype, k.dtype), v.dtype)
     if 0 in shape:
         return (q * k * v).to(dtype)  # empty, and still part of the graph
     if not torch.is_grad_enabled():
         q, k, v = q.detach(), k.detach(), v.detach()
-    working = torch.float32 if q.device.type == "mps" else torch.float64
-    with _without_autocast(q.device):
-        wide = [tensor.to(working) for tensor in (q, k, v)]
-        c = _largest_product(*wide)
-        kernel_of = _choose(c, shape[-1], method, tolerance, in_double=working == torch.float64)
-        # Broadcasting happens here, so that autograd adds the gradients up.
-        rows = [tensor.expand(shape).reshape(-1, shape[-1]) for tensor in wide]
+    with without_autocast(q.device):
+        wide = widened(q, k, v)
+        in_double = wide[0].dtype == torch.float64
+        kernel_of = choose_kernel(
+            largest_c(*wide), shape[-1], method, tolerance, in_double=in_double
+        )
+        rows = as_rows(shape, *wide)
         attended: Tensor = _ScalarAttention.apply(*rows, kernel_of)  # type: ignore[no-untyped-call]
         return attended.view(shape).to(dtype)
-
-
-class Kernel(Protocol):
-    r"""Sums over *other* genes with :math:`e^{q_i k_j - S_i}`, whose shift cancels in ratios."""
-
-    def over_keys(self, weights: Tensor) -> Tensor:
-        r""":math:`\sum_{j \ne i} e^{q_i k_j - S_i} w_j`."""
-
-    def over_queries(self, weights: Tensor) -> Tensor:
-        r""":math:`\sum_{i \ne j} w_i e^{q_i k_j - S_i}`."""
-
-    def diagonal(self) -> Tensor:
-        r""":math:`e^{q_i k_i - S_i}`."""
 
 
 class _ScalarAttention(torch.autograd.Function):
@@ -160,7 +148,7 @@ class _ScalarAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, *_ = ctx.saved_tensors
-        with torch.no_grad(), _without_autocast(g.device):
+        with torch.no_grad(), without_autocast(g.device):
             gradients = _gradients(ctx, g)
         if torch.is_grad_enabled():
             gradients = [
@@ -205,79 +193,3 @@ class _Once(torch.autograd.Function):
             "the gradient, or write the attention with torch.softmax, in quadratic time."
         )
         raise RuntimeError(msg)
-
-
-def _checked_shape(q: Tensor, k: Tensor, v: Tensor, *, method: str, tolerance: float) -> torch.Size:
-    """Broadcast the shapes of the inputs, or say what does not fit."""
-    if method not in get_args(Method):
-        msg = f"method is {method!r}; choose one of {', '.join(map(repr, get_args(Method)))}"
-        raise ValueError(msg)
-    if not 0 < tolerance < 1:
-        msg = f"tolerance is {tolerance}; expected a number between 0 and 1, such as 1e-8"
-        raise ValueError(msg)
-    if not (q.is_floating_point() and k.is_floating_point() and v.is_floating_point()):
-        msg = f"expected real floating-point q, k, v; found {q.dtype}, {k.dtype}, {v.dtype}"
-        raise TypeError(msg)
-    shapes = [tuple(tensor.shape) for tensor in (q, k, v)]
-    msg = (
-        "expected q, k, v of shape (..., n_genes) with equal n_genes and leading dimensions that "
-        f"broadcast; found {shapes[0]}, {shapes[1]} and {shapes[2]}"
-    )
-    if len({shape[-1:] for shape in shapes} | {()}) != 2:
-        raise ValueError(msg)
-    try:
-        return torch.Size(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
-    except RuntimeError as error:
-        raise ValueError(msg) from error
-
-
-@torch.no_grad()
-def _largest_product(q: Tensor, k: Tensor, v: Tensor) -> float:
-    """Find the largest *c* of all rows. The only read from the device, so it sees NaN as well."""
-    q_reach = q.abs().amax(-1, keepdim=True)
-    k_centre, k_reach = centre_and_reach(k)
-    c = (q_reach * k_reach).amax()
-    extremes = torch.stack(
-        [c, q_reach.amax(), k_reach.amax(), k_centre.abs().amax(), v.abs().amax()]
-    )
-    largest_product, *others = extremes.tolist()
-    if all(map(math.isfinite, others)):
-        return float(largest_product)
-
-    found = []
-    for name, tensor in zip("qkv", (q, k, v), strict=True):
-        bad = ~tensor.isfinite()
-        if bad.any():
-            n_nan, n_bad = int(tensor.isnan().sum()), int(bad.sum())
-            first = tuple(bad.nonzero()[0].tolist())
-            found.append(
-                f"{name} of shape {tuple(tensor.shape)} holds {n_nan} NaN and {n_bad - n_nan} "
-                f"infinite values, the first at {first}"
-            )
-    msg = (
-        f"scalar_attention needs finite numbers; {'; '.join(found)}. Either the expression values "
-        "hold missing or infinite numbers (look with torch.isfinite(x).all()), or training has "
-        "diverged (lower the learning rate or clip the gradients)."
-    )
-    raise ValueError(msg)
-
-
-def _choose(
-    c: float, n_genes: int, method: Method, tolerance: float, *, in_double: bool
-) -> Callable[[Tensor, Tensor], Kernel]:
-    """Choose the kernel for rows whose largest *c* is given."""
-    beyond = c > (LARGEST_C if in_double else _LARGEST_C_SINGLE)
-    if method == "exact" or beyond or n_genes == 1:  # a single gene gives exactly 0
-        return ExactKernel
-    if not in_double:
-        tolerance = max(tolerance, _SMALLEST_TOLERANCE_SINGLE)
-    n_terms, sinh_width = expansion(c, tolerance / n_genes)
-    if method == "auto" and 3 * n_terms > n_genes:  # where the two take about the same time
-        return ExactKernel
-    return partial(ChebyshevKernel, n_terms=n_terms, sinh_width=sinh_width)
-
-
-def _without_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    if not torch.amp.is_autocast_available(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)

@@ -39,10 +39,10 @@ def scratch_elements(device: torch.device) -> int:
     return 2**18 if device.type == "cpu" else 2**24
 
 
-def steps(total: int, step: int) -> Iterator[slice]:
-    """Cut ``range(total)`` into slices of at most `step`."""
-    for start in range(0, total, step):
-        yield slice(start, min(total, start + step))
+def steps(stop: int, step: int, start: int = 0) -> Iterator[slice]:
+    """Cut ``range(start, stop)`` into slices of at most `step`."""
+    for first in range(start, stop, step):
+        yield slice(first, min(stop, first + step))
 
 
 class ExactKernel:
@@ -87,18 +87,42 @@ class ExactKernel:
             sums[rows, :, keys] = weights[rows] @ kernel.mT
         return sums
 
+    def over_rows(self, queries: slice, left: Tensor, right: Tensor | None = None) -> Tensor:
+        r""":math:`\sum_n l_{ni} e^{q_{ni} k_{nj} - S_{ni}} r_{nj}` for the rows *n*.
+
+        `left` is ``(n_rows, n_queries)``, `right` is ``(n_rows, n_genes)``; the result is
+        ``(n_queries, n_genes)`` with zeros on the diagonal.
+        """
+        total = left.new_zeros(left.shape[-1], self._k.shape[-1])
+        for rows, block, scratch in self._blocks(queries.start, queries.stop):
+            kernel = torch.bmm(self._q[rows, block], self._k[rows], out=scratch).exp_()
+            here = slice(block.start - queries.start, block.stop - queries.start)
+            kernel *= left[rows, here, None]
+            if right is not None:
+                kernel *= right[rows, None]
+            total[here] += kernel.sum(0)
+        total.diagonal(queries.start).zero_()
+        return total
+
     def diagonal(self) -> Tensor:
         r""":math:`e^{q_i k_i - S_i}`, ``(n_rows, n_genes)``."""
         return (self._q * self._k.mT).sum(-1).exp_()
 
-    def _blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
+    def excess(self) -> Tensor:
+        r""":math:`S_i - \max_l q_i k_l`, which is 0 here."""
+        return self._q.new_zeros(self._q.shape[:2])
+
+    def _blocks(
+        self, first: int = 0, last: int | None = None
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
         """Rows, genes of the block, and a work area ``(rows, block, n_genes)`` for them."""
         n_rows, n_genes, _ = self._q.shape
+        last = n_genes if last is None else last
         limit = scratch_elements(self._q.device)
-        block = min(n_genes, max(_SMALLEST_BLOCK, limit // n_genes))
+        block = min(last - first, max(_SMALLEST_BLOCK, limit // n_genes))
         rows_at_once = min(n_rows, max(1, limit // (n_genes * block)))
         scratch = self._q.new_empty(rows_at_once * block * n_genes)
         for rows in steps(n_rows, rows_at_once):
-            for genes in steps(n_genes, block):
+            for genes in steps(last, block, first):
                 shape = (rows.stop - rows.start, genes.stop - genes.start, n_genes)
                 yield rows, genes, scratch[: shape[0] * shape[1] * shape[2]].view(shape)

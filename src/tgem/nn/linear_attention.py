@@ -56,6 +56,7 @@ _TERMS = {
 }  # fmt: skip
 _SMALLEST_C = 2.0**-3
 LARGEST_C = 2.0**22
+_INNER_SIZE = 256  # of a matrix product: far less would only move the result to and fro
 
 
 def expansion(c: float, error: float) -> tuple[int, float]:
@@ -112,28 +113,56 @@ class ChebyshevKernel:
         for rows, scratch in self._chunks():
             at_points = weights[rows] @ self._kernel_at_points(rows, scratch).mT
             coefficients = at_points @ self._transform.mT
-            torch.bmm(coefficients, self._polynomials(rows, scratch), out=sums[rows])
+            torch.bmm(coefficients, self._polynomials(self._u[rows], scratch), out=sums[rows])
         return sums.sub_(self.diagonal().unsqueeze(1) * weights)
 
     def over_queries(self, weights: Tensor) -> Tensor:
         """Apply the transpose of :meth:`over_keys`."""
         sums = torch.empty_like(weights)
         for rows, scratch in self._chunks():
-            coefficients = weights[rows] @ self._polynomials(rows, scratch).mT
+            coefficients = weights[rows] @ self._polynomials(self._u[rows], scratch).mT
             at_points = coefficients @ self._transform
             torch.bmm(at_points, self._kernel_at_points(rows, scratch), out=sums[rows])
         return sums.sub_(self.diagonal().unsqueeze(1) * weights)
+
+    def over_rows(self, queries: slice, left: Tensor, right: Tensor | None = None) -> Tensor:
+        r""":math:`\sum_n l_{ni} e^{q_{ni} k_{nj} - S_{ni}} r_{nj}`: a product of the factors.
+
+        `left` is ``(n_rows, n_queries)``, `right` is ``(n_rows, n_genes)``; the result is
+        ``(n_queries, n_genes)`` with zeros on the diagonal.
+        """
+        n_queries, n_terms = left.shape[-1], len(self._transform)
+        total = left.new_zeros(n_queries, self._u.shape[-1])
+        for rows, scratch in self._chunks(_INNER_SIZE):
+            kernel = self._kernel_at_points(rows, scratch)
+            if right is not None:
+                kernel *= right[rows, None]
+            basis = left.new_empty(len(kernel), n_terms, n_queries)
+            basis = self._transform.mT @ self._polynomials(self._u[rows, queries], basis)
+            basis *= left[rows, None]
+            total.addmm_(basis.flatten(0, 1).mT, kernel.flatten(0, 1))
+        total.diagonal(queries.start).zero_()
+        return total
 
     def diagonal(self) -> Tensor:
         """Give the kernel of each gene with itself, not expanded."""
         soft_maximum = self._sinh.square().add_(1).sqrt_()
         return (self._s * self._sinh).sub_(soft_maximum).mul_(self._b).exp_()
 
-    def _chunks(self) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of rows, and a work area ``(rows, n_terms, n_genes)`` for each, used again."""
+    def excess(self) -> Tensor:
+        r""":math:`S_i - \max_l q_i k_l = b e^{-|U u_i|}`, without the difference."""
+        soft_maximum = self._sinh.square().add_(1).sqrt_()
+        return self._b / soft_maximum.add_(self._sinh.abs())
+
+    def _chunks(self, inner_size: int = 0) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of rows, and a work area ``(rows, n_terms, n_genes)`` for each, used again.
+
+        A product over rows and terms asks for an inner size, whatever that takes.
+        """
         n_rows, n_genes = self._u.shape
         n_terms = len(self._transform)
-        at_once = max(1, scratch_elements(self._u.device) // (n_terms * n_genes))
+        limit = max(scratch_elements(self._u.device), inner_size * n_genes)
+        at_once = max(1, limit // (n_terms * n_genes))
         scratch = self._u.new_empty(min(n_rows, at_once), n_terms, n_genes)
         return ((rows, scratch[: rows.stop - rows.start]) for rows in steps(n_rows, at_once))
 
@@ -141,10 +170,11 @@ class ChebyshevKernel:
         keys = self._s[rows].unsqueeze(-2)
         return torch.addcmul(self._shift[rows], self._slope[rows], keys, out=out).exp_()
 
-    def _polynomials(self, rows: slice, out: Tensor) -> Tensor:
+    @staticmethod
+    def _polynomials(u: Tensor, out: Tensor) -> Tensor:
         """T_0 ... T_(r-1) at the queries; each pass doubles how many are known."""
         out[:, 0] = 1
-        out[:, 1] = self._u[rows]
+        out[:, 1] = u
         known, n_terms = 1, out.shape[1]
         while known < n_terms - 1:
             new = min(known, n_terms - 1 - known)

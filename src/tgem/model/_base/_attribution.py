@@ -32,14 +32,15 @@ class AttributionResult(NamedTuple):
     ----------
     values
         Attribution of each gene in each cell, ``(n_obs, n_genes)``, float32: CSR for the zero
-        baseline (a gene that is not expressed has attribution 0), else an array.
+        baseline and a method by which a gene that is not expressed has attribution 0, else an
+        array.
     genes
         Gene names, in the order of the columns.
     targets
         The class explained in each cell, as a position in the model's classes, ``(n_obs,)``.
     residual
         Sum of a cell's attributions minus the change of its output, ``(n_obs,)``: 0 if the
-        method is exact.
+        method is complete and exact; no measure of quality otherwise.
     change
         Output at the cell minus output at the baseline, ``(n_obs,)``.
     """
@@ -62,6 +63,7 @@ def attribute(
     baseline: str,
     n_steps: int,
     batch_size: int,
+    seed: int = 0,
 ) -> AttributionResult:
     """Attribute the target output of each cell to its genes, a block of cells at a time."""
     check_choice("method", method, METHODS)
@@ -71,6 +73,8 @@ def attribute(
     (key,) = module.input_keys
     reference = _baseline(dataset, key, baseline, len(genes)).to(module.device)
     module.eval()
+    # Noise and plain gradients give every gene of a cell a value.
+    is_sparse = baseline == "zero" and METHODS[method].zero_at_baseline
     blocks, residuals = [], []
     for start in track(range(0, len(cells), CELLS_AT_ONCE), "Attributing"):
         rows = cells[start : start + CELLS_AT_ONCE]
@@ -82,13 +86,16 @@ def attribute(
             baselines=reference.expand_as(inputs),
             n_steps=n_steps,
             batch_size=batch_size,
+            seed=seed + start,  # the noise of a cell does not depend on its block
         )
         values = result.values.detach().float().cpu().numpy()
-        blocks.append(sparse.csr_matrix(values) if baseline == "zero" else values)
+        blocks.append(sparse.csr_matrix(values) if is_sparse else values)
         residuals.append(result.residual.detach().double().cpu().numpy())
-    values, residual = _stack(blocks, len(genes), baseline), np.concatenate([*residuals, []])
+    values = _stack(blocks, len(genes), is_sparse=is_sparse)
+    residual = np.concatenate([*residuals, []])
     change = np.asarray(values.sum(axis=1), dtype=np.float64).ravel() - residual
-    _check_completeness(residual, change, n_steps)
+    if METHODS[method].complete:
+        _check_completeness(residual, change, n_steps)
     return AttributionResult(values, genes, targets, residual, change)
 
 
@@ -103,8 +110,8 @@ def _baseline(dataset: FieldDataset, key: str, baseline: str, n_genes: int) -> t
     return torch.from_numpy((total / len(dataset)).astype(np.float32))[None]
 
 
-def _stack(blocks: list[Any], n_genes: int, baseline: str) -> Any:
-    if baseline == "zero":
+def _stack(blocks: list[Any], n_genes: int, *, is_sparse: bool) -> Any:
+    if is_sparse:
         return sparse.vstack(
             [*blocks, sparse.csr_matrix((0, n_genes), dtype=np.float32)], format="csr"
         )

@@ -19,7 +19,7 @@ from tgem._core.errors import TgemWarning
 from tgem._core.progress import track
 from tgem._core.random import seeded
 from tgem._core.scvi_compat import SETUP_ARGS, field_states, parse_device_args
-from tgem._core.validate import cell_indices, check_data, check_positive
+from tgem._core.validate import cell_indices, check_count, check_data
 from tgem.data import (
     DEFAULT_MIN_GENE_SHARE,
     DataManager,
@@ -98,7 +98,7 @@ class SupervisedModel(BaseModelClass):
 
     @classmethod
     def setup_anndata(cls, *args: Any, **kwargs: Any) -> None:
-        """Refuse an AnnData, whatever the `args` and `kwargs`; models of one modality override it."""
+        """Refuse an AnnData, whatever the `args` and `kwargs`."""
         msg = f"{cls.__name__} takes a MuData: call `{cls.__name__}.setup_mudata(...)`."
         raise NotImplementedError(msg)
 
@@ -169,6 +169,19 @@ class SupervisedModel(BaseModelClass):
             raise TypeError(self._features)
         return field.align(field_states(self.registry_)[self._features], self._data(adata))
 
+    def view_registry(self, *, hide_state_registries: bool = False) -> None:
+        """Print where the training data were found.
+
+        Parameters
+        ----------
+        hide_state_registries
+            As in scvi-tools; our fields print nothing more either way.
+        """
+        if self.adata_manager is None:
+            msg = "This model was loaded without data. `print(model)` describes it."
+            raise ValueError(msg)
+        self.adata_manager.view_registry(hide_state_registries=hide_state_registries)
+
     # -- training -------------------------------------------------------------------------
 
     def train(
@@ -226,8 +239,8 @@ class SupervisedModel(BaseModelClass):
         defaults = self._training_defaults()
         max_epochs = defaults["max_epochs"] if max_epochs is None else max_epochs
         batch_size = defaults["batch_size"] if batch_size is None else batch_size
-        check_positive("max_epochs", max_epochs)
-        check_positive("batch_size", batch_size)
+        check_count("max_epochs", max_epochs)
+        check_count("batch_size", batch_size)
         adata = self._data(None)
         self._check_registered(adata)
         split = self._make_split(
@@ -298,7 +311,7 @@ class SupervisedModel(BaseModelClass):
     ) -> Iterator[tuple[torch.Tensor, ...]]:
         """Inputs of the network, in the order of `cells`, on its device."""
         size = PREDICTION_BATCH_SIZE if batch_size is None else batch_size
-        check_positive("batch_size", size)
+        check_count("batch_size", size)
         starts = range(0, len(cells), size)
         for start in track(starts, "Reading cells"):
             batch = dataset[cells[start : start + size]]
@@ -395,6 +408,21 @@ class SupervisedModel(BaseModelClass):
         )
         model.module.to(torch_device).eval()
         return model
+
+    @staticmethod
+    def load_registry(dir_path: str | Path) -> dict[str, Any]:
+        """Read how the training data of a saved model were set up.
+
+        Parameters
+        ----------
+        dir_path
+            Folder that :meth:`save` wrote.
+
+        Returns
+        -------
+        scvi-tools' registry: genes, categories, arguments of the set-up.
+        """
+        return read_saved(Path(dir_path)).registry
 
     # -- attribution ----------------------------------------------------------------------
 

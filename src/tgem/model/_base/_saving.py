@@ -103,8 +103,8 @@ def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
     }
 
 
-def read_saved(folder: Path, class_name: str) -> SavedModel:
-    """Read a model folder and check that it is whole and of the right class."""
+def read_saved(folder: Path, class_name: str | None = None) -> SavedModel:
+    """Read a model folder and check that it is whole and, if named, of the right class."""
     path = folder / DESCRIPTION
     if not path.is_file() or not (folder / WEIGHTS).is_file():
         msg = (
@@ -127,7 +127,7 @@ def read_saved(folder: Path, class_name: str) -> SavedModel:
             f"{FORMAT_VERSION}. Update tgem."
         )
         raise ValueError(msg)
-    if description["class"] != class_name:
+    if class_name is not None and description["class"] != class_name:
         msg = (
             f"{folder} holds a {description['class']} model, not a {class_name}. Load it with "
             f"`tgem.model.{description['class']}.load(...)`."

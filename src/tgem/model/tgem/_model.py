@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from tgem._core.validate import cell_indices, check_choice, check_positive
+from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
 from tgem.model._base import ClassifierModel
 from tgem.model.tgem._module import EXPRESSION_KEY, LABELS_KEY, TGEMModule
@@ -70,8 +70,8 @@ class TGEM(ClassifierModel):
         self._module_options = self._preset.module | {
             name: value for name, value in sizes.items() if value is not None
         }
-        check_positive("n_layers", self._module_options["n_layers"])
-        check_positive("n_heads", self._module_options["n_heads"])
+        check_count("n_layers", self._module_options["n_layers"])
+        check_count("n_heads", self._module_options["n_heads"])
         super().__init__(adata, registry, {"preset": preset, **sizes})
 
     @classmethod
