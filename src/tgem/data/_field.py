@@ -91,16 +91,21 @@ class Field(BaseAnnDataField):
 
     def paired(self, data: Data, read: RowReader) -> RowReader:
         """Read rows of a modality by the names of the observations, whatever their order there."""
+        positions = self.positions(data)
+        return read if positions is None else lambda rows: read(positions[rows])
+
+    def positions(self, data: Data) -> Array | None:
+        """Position in the modality of each observation; None if the order is the same."""
         table = self.table(data)
         if table is data or table.obs_names.equals(data.obs_names):
-            return read
+            return None
         if not table.obs_names.is_unique:
             msg = (
                 f"Expected unique names of observations in {self.called(data)}, to pair the "
                 "modalities by name. Rename them with `.obs_names_make_unique()`."
             )
             raise ValueError(msg)
-        positions = table.obs_names.get_indexer(data.obs_names)
+        positions: Array = table.obs_names.get_indexer(data.obs_names)
         absent = data.obs_names[positions < 0]
         if len(absent):
             msg = (
@@ -109,4 +114,4 @@ class Field(BaseAnnDataField):
                 f"with `mdata = mdata[mdata.obs_names.isin({self.called(data)}.obs_names)].copy()`."
             )
             raise ValueError(msg)
-        return lambda rows: read(positions[rows])
+        return positions

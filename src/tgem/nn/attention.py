@@ -40,7 +40,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tgem.nn.linear_attention import centre_and_reach
 from tgem.nn.kernels import (
     as_rows,
     checked_shape,
@@ -49,6 +48,7 @@ from tgem.nn.kernels import (
     widened,
     without_autocast,
 )
+from tgem.nn.linear_attention import centre_and_reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable

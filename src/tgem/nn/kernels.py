@@ -25,6 +25,7 @@ Method = Literal["auto", "linear", "exact"]
 
 _LARGEST_C_SINGLE = 8.0  # beyond, rounding in single precision shows in the gradients
 _SMALLEST_TOLERANCE_SINGLE = 1e-6
+_SMALLEST_ERROR = 1e-14  # of the expansion per key; rounding is of that size
 
 
 class Kernel(Protocol):
@@ -141,3 +142,36 @@ def choose_kernel(
     if method == "auto" and n_terms > min(n_genes / 3, most_terms):
         return ExactKernel
     return partial(ChebyshevKernel, n_terms=n_terms, sinh_width=sinh_width)
+
+
+@torch.no_grad()
+def rows_and_kernel(
+    shape: torch.Size,
+    q: Tensor,
+    k: Tensor,
+    *,
+    method: Method,
+    tolerance: float,
+    most_terms: float = math.inf,
+    for_scores: bool = False,
+) -> tuple[Tensor, Tensor, Kernel]:
+    """Queries and keys as rows, without gradients, and the kernel that adds up over them.
+
+    Where sums of scores are wanted, their size multiplies the error of the weights.
+    """
+    wide = widened(q, k)
+    c, n_genes = largest_c(*wide), shape[-1]
+    if for_scores:
+        tolerance = max(tolerance / (1 + 2 * c), min(tolerance, _SMALLEST_ERROR * n_genes))
+    in_double = wide[0].dtype == torch.float64
+    kernel_of = choose_kernel(
+        c, n_genes, method, tolerance, in_double=in_double, most_terms=most_terms
+    )
+    rows = as_rows(shape, *wide)
+    return *rows, kernel_of(*rows)
+
+
+def denominators(kernel: Kernel, like: Tensor) -> Tensor:
+    r""":math:`\sum_j e^{q_i k_j - S_i}` over all keys, ``(n_rows, n_genes)`` as `like`."""
+    others = kernel.over_keys(torch.ones_like(like).unsqueeze(1)).squeeze(1)
+    return others.add_(kernel.diagonal())

@@ -121,8 +121,9 @@ class SupervisedModel(BaseModelClass):
             # ours pairs modalities by name
             validation_checks=AnnDataManagerValidationCheck(check_fully_paired_mudata=False),
         )
+        for field in fields:
+            field.positions(adata)  # raises if observations do not pair, before anything is written
         manager.register_fields(adata, registry)
-        FieldDataset(adata, fields, field_states(manager.registry))  # raises if rows do not pair
         cls.register_manager(manager)
 
     def _dataset(self, adata: AnnData | None) -> FieldDataset:
