@@ -217,7 +217,7 @@ def test_no_observations(network, cells):
 
 
 def test_methods_table():
-    assert METHODS["integrated_gradients"] is integrated_gradients
+    assert METHODS["integrated_gradients"].function is integrated_gradients
     assert Attribution._fields == ("values", "residual")
 
 

@@ -351,6 +351,18 @@ def test_noise_formula_for_two_inputs_and_a_baseline(summary):
             assert_same(found.values[which][row], expected)
 
 
+@pytest.mark.parametrize("summary", SUMMARIES.values())
+def test_copies_are_made_a_batch_at_a_time(network, cells, summary):
+    sizes = []
+
+    def method(function, inputs, **arguments):
+        sizes.append(len(inputs[0]))
+        return input_x_gradient(function, inputs, **arguments)
+
+    summary(network, cells, method=method, targets=0, n_samples=4, batch_size=9)
+    assert sizes == [8, 8, 8, 4]  # two observations at once, then the seventh
+
+
 def test_without_noise_only_the_square_remains(network, cells, targets):
     plain = input_x_gradient(network, cells, targets=targets).values
     arguments = {"method": input_x_gradient, "targets": targets, "noise": 0.0}
@@ -482,10 +494,12 @@ def test_ablation_evaluates_only_what_differs(network, cells, targets):
     assert torch.all(found.values[cells == 0] == 0)
 
 
-def test_ablation_needs_no_gradient_and_takes_any_memory_order(cells):
-    found = ablation(lambda x: (x > 1).to(x), cells.T.contiguous().T, targets=2)
-    expected = torch.zeros_like(cells)
-    expected[:, 2] = (cells[:, 2] > 1).double()
+def test_ablation_needs_no_gradient_and_takes_any_memory_order():
+    marks = torch.rand(3, 2, N_OBS).permute(2, 1, 0)
+    found = ablation(lambda x: (x > 0.5).flatten(1).to(x), marks, targets=4)
+    expected = torch.zeros(N_OBS, 2, 3)
+    expected[:, 1, 1] = (marks[:, 1, 1] > 0.5).float()
+    assert 0 < expected.sum() < N_OBS
     assert torch.equal(found.values, expected)
 
 
