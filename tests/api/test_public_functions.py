@@ -85,7 +85,7 @@ def test_slots_name_the_function_that_writes_them():
     for slot in keys.SLOTS:
         space, name = slot.written_by.split(".")[1:]
         assert name in import_module(f"tgem.{space}").__all__
-        assert slot.container in {"obs", "obsm", "varm", "uns"}
+        assert slot.container in {"obs", "obsm", "varm", "uns", "layers"}
 
 
 def test_no_slot_key_is_spelled_out_elsewhere():

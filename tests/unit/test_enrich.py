@@ -1,5 +1,7 @@
 """Gene sets are read as written, and gseapy's numbers are those of scipy."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,9 +48,11 @@ class TestReadGeneSets:
             read_gene_sets(path)
         assert str(path) in str(error.value)
 
-    def test_missing_file_points_to_the_library_download(self):
-        with pytest.raises(FileNotFoundError, match=r"'KEGG_2021_Human'.*gseapy\.get_library"):
-            read_gene_sets("KEGG_2021_Human")
+    @pytest.mark.parametrize("source", ["absent.gmt", "folder/KEGG_2021_Human", Path("KEGG")])
+    def test_missing_file_is_no_library(self, source, monkeypatch):
+        monkeypatch.setattr("gseapy.get_library", lambda *_, **__: pytest.fail("looked up"))
+        with pytest.raises(FileNotFoundError, match=f"no file {str(source)!r}.*bare name"):
+            read_gene_sets(source)
 
     @pytest.mark.parametrize("value", ["CD3D", [1, 2]])
     def test_value_that_is_no_list_of_names(self, value):

@@ -4,13 +4,16 @@ import re
 from importlib.metadata import version
 
 import anndata as ad
+import gseapy
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import hypergeom
 
 from tgem._core import keys
-from tgem.enrich import RESULT_COLUMNS, over_representation
+from tgem._core.tables import mean_attributions
+from tgem.enrich import PRERANK_COLUMNS, RESULT_COLUMNS, over_representation, prerank
 from tgem.tl._enrich import enrich
 
 pytestmark = pytest.mark.filterwarnings("ignore:Writing zarr v2")
@@ -176,3 +179,91 @@ def test_all_attributions_missing(adata):
     keys.ATTRIBUTION_MEAN.write(adata, keys.ATTRIBUTION_MEAN.read(adata) * np.nan)
     with pytest.raises(ValueError, match="those of all 40 genes are missing"):
         enrich(adata, SETS)
+
+
+class TestPrerank:
+    def test_both_ends_of_the_ranking_of_each_class(self, adata):
+        enrich(adata, SETS, method="prerank", n_permutations=100)
+        table = keys.ENRICHMENT.read(adata)
+        assert list(table.columns) == ["class", "source", *PRERANK_COLUMNS]
+        assert set(table["source"]) == {"attribution"}
+        sign = table.set_index(["class", "Term"])["NES"].gt(0).to_dict()
+        assert sign == {
+            ("CD4+/CD25 T Reg", "first"): True,
+            ("CD4+/CD25 T Reg", "last"): False,
+            ("B cell", "first"): False,
+            ("B cell", "last"): True,
+        }
+        lead = table.set_index(["class", "Term"])["Lead_genes"]
+        assert lead["B cell", "last"] == "G35;G34;G33;G32;G31;G30"
+
+    def test_ranks_every_gene_that_the_model_knows(self, adata):
+        enrich(adata, SETS, method="prerank", n_permutations=20, classes=["B cell"])
+        ranking = mean_attributions(adata, None)["B cell"].dropna()
+        assert len(ranking) == 38
+        direct = prerank(ranking, SETS, n_permutations=20)
+        found = keys.ENRICHMENT.read(adata)[list(PRERANK_COLUMNS)]
+        pd.testing.assert_frame_equal(found, direct)
+
+    def test_params(self, adata):
+        enrich(adata, SETS, method="prerank", n_permutations=20, min_size=6, seed=3)
+        params = adata.uns[keys.ENRICHMENT.params_key()]
+        assert params.pop("classes").tolist() == LABELS
+        params.pop("tgem_version")
+        assert params == {
+            "method": "prerank",
+            "n_permutations": 20,
+            "min_size": 6,
+            "max_size": 500,
+            "seed": 3,
+            "n_sets": 2,
+            "n_background": 38,
+        }
+
+    def test_round_trip(self, adata, tmp_path):
+        enrich(adata, SETS, method="prerank", n_permutations=20)
+        adata.write_h5ad(tmp_path / "data.h5ad")
+        read = ad.read_h5ad(tmp_path / "data.h5ad")
+        written, found = keys.ENRICHMENT.read(adata), keys.ENRICHMENT.read(read)
+        assert found.to_numpy().tolist() == written.to_numpy().tolist()
+
+    @pytest.mark.parametrize("signed", [False, np.False_])
+    def test_attributions_without_signs_are_refused(self, adata, signed):
+        adata.uns[keys.ATTRIBUTION.params_key()] |= {"signed": signed, "method": "vargrad"}
+        with pytest.raises(ValueError, match=r"'vargrad' are never negative.*over_representation"):
+            enrich(adata, SETS, method="prerank")
+        assert keys.ENRICHMENT.key() not in adata.uns
+        enrich(adata, SETS)
+        adata.uns[keys.ATTRIBUTION.params_key()]["signed"] = True
+        enrich(adata, SETS, method="prerank", n_permutations=20)
+
+    def test_sets_of_the_wrong_size(self, adata):
+        with pytest.raises(ValueError, match="with 7 to 37 of the 38 .* 3 sets have 0 to 6"):
+            enrich(adata, SETS, method="prerank", min_size=7)
+
+    def test_only_a_class_without_cells(self, adata):
+        enrich(adata, SETS, method="prerank", classes=["unseen"])
+        assert keys.ENRICHMENT.read(adata).shape == (0, 2 + len(PRERANK_COLUMNS))
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"method": "gsea"}, "'over_representation', 'prerank', got 'gsea'"),
+            ({"min_size": 0}, "`min_size` to be a whole number"),
+            ({"n_permutations": 0.5}, "`n_permutations` to be a whole number"),
+        ],
+    )
+    def test_wrong_arguments(self, adata, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            enrich(adata, SETS, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "column"), [("over_representation", "Adjusted P-value"), ("prerank", "FDR q-val")]
+)
+def test_gseapy_draws_the_table(adata, method, column):
+    enrich(adata, SETS, method=method, n_genes=8, n_permutations=50)
+    with mpl.rc_context():
+        ax = gseapy.dotplot(keys.ENRICHMENT.read(adata), x="class", column=column, cutoff=0.5)
+    assert {label.get_text() for label in ax.get_xticklabels()} == {"CD4+/CD25 T Reg", "B cell"}
+    assert {label.get_text() for label in ax.get_yticklabels()} == {"first", "last"}

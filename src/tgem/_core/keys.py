@@ -88,7 +88,7 @@ HISTORY = Slot(
 ATTRIBUTION = Slot(
     "obsm",
     "{prefix}_attribution",
-    "cells x model genes, float32, CSR for a zero baseline; gene names in `.uns[key]['genes']`",
+    "cells x model genes, float32, CSR where most are 0; gene names in `.uns[key]['genes']`",
     "tgem.tl.attribution",
 )
 ATTRIBUTION_MEAN = Slot(
@@ -102,6 +102,31 @@ ATTRIBUTION_MEDIAN = Slot(
     "{prefix}_attribution_median",
     "DataFrame, genes x classes: median attribution over the cells of the class",
     "tgem.tl.attribution",
+)
+ATTRIBUTION_SHARE = Slot(
+    "varm",
+    "{prefix}_attribution_share",
+    "DataFrame, genes x classes: share of the cells of the class with an attribution other than 0",
+    "tgem.tl.attribution",
+)
+ATTRIBUTION_LAYER = Slot(
+    "layers",
+    "{prefix}_attribution",
+    "on request: the same, cells x genes of the data, for `sc.pl.heatmap(layer=...)`",
+    "tgem.tl.attribution",
+)
+RANKING = Slot(
+    "uns",
+    "{prefix}_rank_genes",
+    "long DataFrame: class, gene, rank, mean and median attribution, share of cells expressing it",
+    "tgem.tl.rank_genes",
+)
+ABLATION = Slot(
+    "uns",
+    "{prefix}_ablation",
+    "long DataFrame: class, mode (deletion, insertion), order (largest, random, smallest), "
+    "fraction of genes, accuracy, number of cells",
+    "tgem.tl.ablation",
 )
 ENRICHMENT = Slot(
     "uns",

@@ -1,4 +1,4 @@
-"""Read gene sets from a dictionary or a GMT file."""
+"""Read gene sets from a dictionary, a GMT file, or an Enrichr library."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tgem._core.errors import listed
+from tgem.enrich._libraries import fetch_library, is_library_name
 
 
-def read_gene_sets(source: Mapping[str, Sequence[str]] | str | Path) -> dict[str, list[str]]:
-    r"""Read named sets of genes from a dictionary or a GMT file.
+def read_gene_sets(
+    source: Mapping[str, Sequence[str]] | str | Path, *, organism: str = "Human"
+) -> dict[str, list[str]]:
+    r"""Read named sets of genes from a dictionary, a GMT file, or an Enrichr library.
 
     A GMT file (the format of MSigDB) has one set a line, separated by tabs: name,
     description (may be empty), then the genes. Blank lines, empty trailing fields and
-    repeated genes do no harm.
+    repeated genes do no harm. Only the name of a library makes use of the network.
 
     Parameters
     ----------
     source
-        Dictionary from the name of a set to its genes, or the path of a GMT file.
+        Dictionary from the name of a set to its genes; or the path of a GMT file; or the name of
+        an Enrichr library, such as ``"GO_Biological_Process_2021"``. A text is a library's name
+        if there is no such file and it has neither a folder nor the ending of a text file.
+    organism
+        Whose library: ``"Human"``, ``"Mouse"``, ``"Yeast"``, ``"Fly"``, ``"Fish"`` or
+        ``"Worm"``. The names of human and mouse genes are then upper case, as Enrichr has them.
 
     Returns
     -------
@@ -27,9 +35,12 @@ def read_gene_sets(source: Mapping[str, Sequence[str]] | str | Path) -> dict[str
     Raises
     ------
     FileNotFoundError
-        There is no such file. Names of online libraries are not looked up.
+        There is no such file.
+    ConnectionError
+        Enrichr was not reached, or did not answer as expected.
     ValueError
-        A line has no tab, a set has no genes, a name occurs twice, or there are no sets.
+        A line has no tab, a set has no genes, a name occurs twice, there are no sets, or Enrichr
+        has no library of that name.
     TypeError
         The dictionary's values are not lists of gene names.
 
@@ -47,9 +58,14 @@ def read_gene_sets(source: Mapping[str, Sequence[str]] | str | Path) -> dict[str
     ...     read_gene_sets(path)
     {'B cell': ['CD79A', 'MS4A1']}
     """
-    gene_sets = _from_mapping(source) if isinstance(source, Mapping) else _from_gmt(Path(source))
+    if isinstance(source, Mapping):
+        gene_sets, where = _from_mapping(source), "the dictionary"
+    elif is_library_name(source):
+        gene_sets = _from_mapping(fetch_library(str(source), organism))
+        where = f"the library {source}"
+    else:
+        gene_sets, where = _from_gmt(Path(source)), f"the file {source}"
     if not gene_sets:
-        where = "the dictionary" if isinstance(source, Mapping) else f"the file {source}"
         msg = f"Expected at least one gene set but {where} has none."
         raise ValueError(msg)
     return gene_sets
@@ -80,9 +96,8 @@ def _from_mapping(source: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
 def _from_gmt(path: Path) -> dict[str, list[str]]:
     if not path.is_file():
         msg = (
-            f"Expected a GMT file but there is no file {str(path)!r}. Online libraries are not "
-            "looked up by name: download one with `gseapy.get_library(name)` and pass the "
-            "dictionary it returns."
+            f"Expected a GMT file but there is no file {str(path)!r}. Check the path; to fetch a "
+            'library of Enrichr, give its bare name, such as "GO_Biological_Process_2021".'
         )
         raise FileNotFoundError(msg)
     gene_sets: dict[str, list[str]] = {}

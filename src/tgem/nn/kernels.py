@@ -167,8 +167,8 @@ def rows_and_kernel(
     kernel_of = choose_kernel(
         c, n_genes, method, tolerance, in_double=in_double, most_terms=most_terms
     )
-    rows = as_rows(shape, *wide)
-    return *rows, kernel_of(*rows)
+    q, k = as_rows(shape, *wide)
+    return q, k, kernel_of(q, k)
 
 
 def denominators(kernel: Kernel, like: Tensor) -> Tensor:

@@ -89,10 +89,10 @@ def top_keys(
     >>> indices, weights = top_keys(expression, expression, torch.tensor([0, 3]), n_keys=2)
     >>> indices  # the first query is negative
     tensor([[1, 3],
-            [2, 0]])
+            [2, 1]])
     >>> weights
     tensor([[0.2369, 0.0871],
-            [0.6439, 0.0321]])
+            [0.6439, 0.0871]])
     """
     shape = checked_shape(method, tolerance, q=q, k=k)
     dtype = torch.promote_types(q.dtype, k.dtype)
@@ -130,13 +130,13 @@ def _check_choice(queries: Tensor, n_keys: int, n_genes: int) -> None:
 def _ranked(q: Tensor, k: Tensor, queries: Tensor, n_keys: int) -> Tensor:
     """Largest keys of each query but its own, ``(n_rows, n_queries, n_keys)``."""
     n_candidates = n_keys + 1  # one of them may be the query itself
-    falling = k.sort(-1, descending=True, stable=True).indices[:, None, :n_candidates]
-    rising = k.sort(-1, stable=True).indices[:, None, :n_candidates]
+    falling = k.sort(dim=-1, descending=True, stable=True).indices[:, None, :n_candidates]
+    rising = k.sort(dim=-1, stable=True).indices[:, None, :n_candidates]
     as_they_come = torch.arange(n_candidates, device=k.device)
     sign = q.sign().unsqueeze(-1)
     candidates = torch.where(sign > 0, falling, torch.where(sign < 0, rising, as_they_come))
     itself = (candidates == queries[:, None]).to(torch.uint8)
-    kept = itself.sort(-1, stable=True).indices[..., :n_keys]
+    kept = itself.sort(dim=-1, stable=True).indices[..., :n_keys]
     return candidates.gather(-1, kept)
 
 

@@ -73,7 +73,8 @@ def attention_statistics(
         As in :func:`scalar_attention`.
     tolerance
         Bound on what the expansion adds to the attention of a row or of a column, and up to a
-        small factor on what it adds to an entropy. The exact method ignores it.
+        small factor on what it adds to an entropy, as long as scores are not so large (above
+        some ten thousand) that rounding adds more. The exact method ignores it.
 
     Returns
     -------

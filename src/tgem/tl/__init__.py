@@ -1,9 +1,11 @@
 """Tools: each takes data and a model, and writes what the model says into the data."""
 
+from tgem.tl._ablation import ablation
 from tgem.tl._attribution import attribution
 from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
 from tgem.tl._history import history
 from tgem.tl._predict import predict
+from tgem.tl._rank_genes import rank_genes
 
-__all__ = ["attribution", "confusion", "enrich", "history", "predict"]
+__all__ = ["ablation", "attribution", "confusion", "enrich", "history", "predict", "rank_genes"]

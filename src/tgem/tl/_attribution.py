@@ -14,17 +14,19 @@ from tgem.tl._provenance import record, target_of
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from tgem.model._base import AttributionResult, ClassifierModel
+    from tgem.model._base import AttributionResult, ExplainedClassifier
 
 
 def attribution(
     adata: AnnData,
-    model: ClassifierModel,
+    model: ExplainedClassifier,
     *,
     method: str = "integrated_gradients",
     target: Any = "predicted",
-    baseline: str = "zero",
+    baseline: Any = "zero",
     n_steps: int = 50,
+    seed: int = 0,
+    add_layer: bool = False,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
@@ -45,9 +47,15 @@ def attribution(
         ``"predicted"``: each cell explains its own predicted label. Or one label: every cell
         explains that one.
     baseline
-        What to compare a cell with: ``"zero"``, nothing expressed, or ``"mean"``, the mean cell.
+        What to compare a cell with: ``"zero"``, nothing expressed; ``"mean"``, the mean cell; or a
+        label, the mean of the cells that the model gives it.
     n_steps
         Steps from the baseline to the cell; more if the completeness residual is large.
+    seed
+        Seed of the methods that add noise.
+    add_layer
+        Whether to write the attributions also as a layer, in the order of the data's genes, for
+        plots such as ``sc.pl.heatmap(adata, genes, groupby, layer="tgem_attribution")``.
     key_added
         Prefix of the slots, ``"tgem"`` by default.
     copy
@@ -63,8 +71,14 @@ def attribution(
     ``.varm["tgem_attribution"]``, ``.varm["tgem_attribution_median"]``
         DataFrame, genes x classes: mean and median over the cells that were given the label;
         missing for genes that the model does not know and classes that no cell was given;
+    ``.varm["tgem_attribution_share"]``
+        the same shape: share of these cells in which the attribution is not 0 (with the zero
+        baseline, of the cells that express the gene);
+    ``.layers["tgem_attribution"]``
+        with `add_layer`: cells x genes of the data, 0 for genes that the model does not know;
     ``.uns["tgem_attribution_params"]``
-        method, baseline, exact class names, and the residual of completeness.
+        method, baseline, exact class names, and how far the sums of the attributions are from the
+        change of the logit, which is an error only for methods that promise to add up.
 
     Raises
     ------
@@ -91,15 +105,18 @@ def attribution(
     """
     written = target_of(adata, copy=copy)
     result = model.get_attributions(
-        adata, method=method, target=target, baseline=baseline, n_steps=n_steps
+        adata, method=method, target=target, baseline=baseline, n_steps=n_steps, seed=seed
     )
     predicted = np.asarray(model.predict(adata))
     chosen = [label for label in model.classes if target in ("predicted", label)]
-    mean, median = _by_class(result, predicted, chosen)
+    summaries = _by_class(result, predicted, chosen)
     keys.ATTRIBUTION.write(written, result.values, key_added)
     written.uns[keys.ATTRIBUTION.key(key_added)] = {"genes": result.genes.to_numpy(dtype=object)}
-    for slot, table in ((keys.ATTRIBUTION_MEAN, mean), (keys.ATTRIBUTION_MEDIAN, median)):
+    for slot, table in summaries.items():
         slot.write(written, table.reindex(written.var_names), key_added)
+    if add_layer:
+        layer = _in_order_of(result, written.var_names)
+        keys.ATTRIBUTION_LAYER.write(written, layer, key_added)
     record(
         written,
         keys.ATTRIBUTION,
@@ -107,9 +124,11 @@ def attribution(
         {
             "model": type(model).__name__,
             "method": method,
-            "baseline": baseline,
+            "signed": result.signed,
+            "baseline": str(baseline),
             "target": str(target),
             "n_steps": n_steps,
+            "seed": seed,
             "classes": np.array([str(label) for label in chosen], dtype=object),
             "n_cells": np.array([int((predicted == label).sum()) for label in chosen]),
             "largest_residual": float(np.abs(result.residual).max(initial=0)),
@@ -119,22 +138,37 @@ def attribution(
     return written if copy else None
 
 
+def _in_order_of(result: AttributionResult, genes: pd.Index) -> Any:
+    """Columns for the data's genes; a gene that the model does not know has attribution 0."""
+    columns = result.genes.get_indexer(genes)
+    known = np.flatnonzero(columns >= 0)
+    place = sparse.csr_matrix(
+        (np.ones(known.size, dtype=np.float32), (columns[known], known)),
+        shape=(len(result.genes), len(genes)),
+    )
+    return result.values @ place
+
+
 def _by_class(
     result: AttributionResult, predicted: np.ndarray[Any, Any], classes: list[Any]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean and median attribution over the cells that were given each label."""
+) -> dict[keys.Slot, pd.DataFrame]:
+    """Mean, median and share of non-zero values over the cells that were given each label."""
     attributions: Any = result.values
-    means, medians = [], []
+    empty = np.full(len(result.genes), np.nan, dtype=np.float32)
+    rows: dict[keys.Slot, list[Any]] = {
+        keys.ATTRIBUTION_MEAN: [],
+        keys.ATTRIBUTION_MEDIAN: [],
+        keys.ATTRIBUTION_SHARE: [],
+    }
     for label in classes:
-        cells = np.flatnonzero(predicted == label)
-        block = attributions[cells]
+        block = attributions[np.flatnonzero(predicted == label)]
         values = block.toarray() if sparse.issparse(block) else block
-        empty = np.full(len(result.genes), np.nan, dtype=np.float32)
-        means.append(values.mean(axis=0) if cells.size else empty)
-        medians.append(np.median(values, axis=0) if cells.size else empty)
+        found = len(values) > 0
+        rows[keys.ATTRIBUTION_MEAN].append(values.mean(axis=0) if found else empty)
+        rows[keys.ATTRIBUTION_MEDIAN].append(np.median(values, axis=0) if found else empty)
+        rows[keys.ATTRIBUTION_SHARE].append((values != 0).mean(axis=0) if found else empty)
     columns = keys.column_names(classes)
-    mean, median = (
-        pd.DataFrame(np.stack(rows, axis=1), index=result.genes, columns=columns)
-        for rows in (means, medians)
-    )
-    return mean, median
+    return {
+        slot: pd.DataFrame(np.stack(summary, axis=1), index=result.genes, columns=columns)
+        for slot, summary in rows.items()
+    }

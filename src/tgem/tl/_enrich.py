@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,14 @@ import pandas as pd
 from tgem._core import keys
 from tgem._core.errors import listed
 from tgem._core.tables import mean_attributions
-from tgem._core.validate import check_count, chosen_classes
-from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
+from tgem._core.validate import check_choice, check_count, chosen_classes
+from tgem.enrich import (
+    PRERANK_COLUMNS,
+    RESULT_COLUMNS,
+    over_representation,
+    prerank,
+    read_gene_sets,
+)
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -20,32 +26,56 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
+Method = Literal["over_representation", "prerank"]
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "over_representation": RESULT_COLUMNS,
+    "prerank": PRERANK_COLUMNS,
+}
+_MAX_SIZE = 500  # genes of a set; larger ones say little, and take long
+
 
 def enrich(
     adata: AnnData,
     gene_sets: Mapping[str, Sequence[str]] | str | Path,
     *,
+    method: Method = "over_representation",
     n_genes: int = 50,
+    min_size: int = 5,
+    n_permutations: int = 1000,
+    seed: int = 0,
     classes: Sequence[str] | None = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
     """Say which gene sets the genes that decided for each class belong to.
 
-    For each class, the genes with the largest positive mean attribution are tested for
-    over-representation of each set. The background is every gene that the model knows, so
-    that a set does not look enriched merely because its genes were measured. Nothing is
-    fetched from the network.
+    By over-representation, the genes of each class with the largest positive mean attribution
+    are tested for holding more of a set than chance would. The background is every gene that the
+    model knows, so that a set does not look enriched merely because its genes were measured.
+
+    By ``"prerank"``, gene set enrichment analysis, all genes that the model knows are ranked by
+    their mean attribution, and a set is tested for gathering at the top, the genes that spoke for
+    the class, or at the bottom, those that spoke against it.
 
     Parameters
     ----------
     adata
         Data with the attributions that :func:`tgem.tl.attribution` wrote.
     gene_sets
-        Dictionary from the name of a set to its genes, or the path of a GMT file. Genes are
-        matched by exact name with ``adata.var_names``.
+        Dictionary from the name of a set to its genes, the path of a GMT file, or the name of
+        an Enrichr library, which alone uses the network; see
+        :func:`tgem.enrich.read_gene_sets`. Genes are matched by exact name with
+        ``adata.var_names``.
+    method
+        ``"over_representation"`` or ``"prerank"``.
     n_genes
-        Number of top genes of each class; fewer if fewer have a positive mean attribution.
+        Over-representation only: number of top genes of each class; fewer if fewer have a
+        positive mean attribution.
+    min_size
+        Prerank only: smallest number of a set's genes that the model must know; sets of more
+        than 500 are not tested either.
+    n_permutations, seed
+        Prerank only: number of random sets, and the seed that draws them.
     classes
         Classes to test; all by default.
     key_added
@@ -58,20 +88,25 @@ def enrich(
     ``None``, or the changed copy. Writes
 
     ``.uns["tgem_enrichment"]``
-        DataFrame, one row for each class and set that share a gene: the columns of
-        :func:`tgem.enrich.over_representation`, ``class`` (the exact label) and ``source``
-        (``"attribution"``). P-values are adjusted within a class;
+        DataFrame with ``class`` (the exact label), ``source`` (``"attribution"``) and the
+        columns of :func:`tgem.enrich.over_representation`, one row for each class and set that
+        share a gene, or of :func:`tgem.enrich.prerank`, one row for each class and tested set.
+        P-values are adjusted within a class. ``gseapy.dotplot`` takes the table with
+        ``x="class"``, by prerank also ``column="FDR q-val"``;
     ``.uns["tgem_enrichment_params"]``
-        ``n_genes``, ``n_sets`` (sets with a gene in the background), ``n_background``, the
-        tested ``classes`` and tgem's version.
+        ``method``, its settings, ``n_sets`` (sets with a gene in the background; by prerank the
+        tested ones), ``n_background``, the tested ``classes`` and tgem's version.
 
     Raises
     ------
     KeyError
         If there are no attributions in `adata`.
     ValueError
-        For an unknown class, `n_genes` below 1, an unreadable set file, or gene sets that share
-        no gene with the data; `adata` is then unchanged.
+        For an unknown class or method, a number below 1, an unreadable set file, gene sets that
+        share no gene with the data, or, by prerank, too few genes with each set or attributions
+        without signs; `adata` is then unchanged.
+    ConnectionError
+        If a library was named but Enrichr could not be reached.
 
     Examples
     --------
@@ -89,27 +124,57 @@ def enrich(
     [['B cell', 'late', '8/8'], ['T cell', 'early', '8/8']]
     """
     # Everything is checked and computed before anything is written or copied.
-    check_count("n_genes", n_genes)
+    check_choice("method", method, list(_COLUMNS))
+    numbers = {"n_genes": n_genes, "min_size": min_size, "n_permutations": n_permutations}
+    for name, value in numbers.items():
+        check_count(name, value)
     attributions = mean_attributions(adata, key_added)
     chosen = chosen_classes(classes, attributions.columns.tolist())
+    if method == "prerank":
+        _check_signed(adata, key_added)
     sets = read_gene_sets(gene_sets)
     background = attributions.index[attributions.notna().any(axis=1)].astype(str).tolist()
     n_sets = _count_testable(sets, background, adata)
+    settings: dict[str, int]
+    if method == "prerank":
+        n_sets = _count_large_enough(sets, background, min_size)
+        settings = {"n_permutations": int(n_permutations), "min_size": int(min_size)}
+        settings |= {"max_size": _MAX_SIZE, "seed": int(seed)}
+    else:
+        settings = {"n_genes": int(n_genes)}
     tables = []
     for label in chosen:
-        top = _top_genes(attributions[label], n_genes)
-        found = over_representation(top, sets, background)
+        ranking = attributions[label].dropna()
+        if method == "over_representation":
+            found = over_representation(_top_genes(ranking, n_genes), sets, background)
+        elif len(ranking):
+            found = prerank(ranking, sets, **settings)
+        else:  # no cell was given this class
+            continue
         tables.append(found.assign(**{"class": label, "source": "attribution"}))
     target = target_of(adata, copy=copy)
-    keys.ENRICHMENT.write(target, _joined(tables), key_added)
+    keys.ENRICHMENT.write(target, _joined(tables, _COLUMNS[method]), key_added)
     params = {
-        "n_genes": int(n_genes),
+        "method": method,
+        **settings,
         "n_sets": n_sets,
         "n_background": len(background),
         "classes": np.array(chosen, dtype=object),
     }
     record(target, keys.ENRICHMENT, key_added, params)
     return target if copy else None
+
+
+def _check_signed(adata: AnnData, prefix: str | None) -> None:
+    """Refuse to rank by squares or variances, where large may mean against."""
+    params = adata.uns.get(keys.ATTRIBUTION.params_key(prefix), {})
+    if not params.get("signed", True):
+        msg = (
+            "Expected attributions with signs for method='prerank', but those of the method "
+            f"{params.get('method')!r} are never negative. Use method='over_representation', or "
+            "write others with `tgem.tl.attribution(adata, model, method='integrated_gradients')`."
+        )
+        raise ValueError(msg)
 
 
 def _top_genes(attribution: pd.Series[float], n_genes: int) -> list[str]:
@@ -138,6 +203,22 @@ def _count_testable(sets: dict[str, list[str]], background: list[str], adata: An
     raise ValueError(msg)
 
 
+def _count_large_enough(sets: dict[str, list[str]], background: list[str], min_size: int) -> int:
+    """Count the sets of a size that can be tested; none at all is a wrong limit."""
+    known = set(background)
+    sizes = [len(known.intersection(genes)) for genes in sets.values()]
+    largest = min(_MAX_SIZE, len(background) - 1)
+    n_sets = sum(min_size <= size <= largest for size in sizes)
+    if not n_sets:
+        msg = (
+            f"Expected gene sets with {min_size} to {largest} of the {len(background)} genes with "
+            f"attributions, but the {len(sets)} sets have {min(sizes)} to {max(sizes)}. "
+            "Change `min_size`, or use method='over_representation'."
+        )
+        raise ValueError(msg)
+    return n_sets
+
+
 def _hint(members: list[str], background: list[str]) -> str:
     """Guess why no name matches."""
     if {gene.upper() for gene in members} & {gene.upper() for gene in background}:
@@ -154,8 +235,10 @@ def _hint(members: list[str], background: list[str]) -> str:
     return "Both need the same kind of name, such as gene symbols or Ensembl identifiers."
 
 
-def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def _joined(tables: list[pd.DataFrame], own_columns: tuple[str, ...]) -> pd.DataFrame:
+    columns = ["class", "source", *own_columns]
     # Empty tables would make pandas guess the types of the joined columns.
     filled = [table for table in tables if len(table)] or tables[:1]
-    columns = ["class", "source", *RESULT_COLUMNS]
+    if not filled:
+        return pd.DataFrame(columns=columns)
     return pd.concat(filled, ignore_index=True)[columns]

@@ -2,6 +2,7 @@
 
 from tgem.model._base._attribution import AttributionResult
 from tgem.model._base._classifier import ClassifierModel
+from tgem.model._base._explained import ExplainedClassifier
 from tgem.model._base._model import SupervisedModel
 
-__all__ = ["AttributionResult", "ClassifierModel", "SupervisedModel"]
+__all__ = ["AttributionResult", "ClassifierModel", "ExplainedClassifier", "SupervisedModel"]

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from tgem._core.errors import ConvergenceWarning, warn
 from tgem._core.progress import track
-from tgem._core.validate import check_choice, check_positive
+from tgem._core.validate import check_choice, check_count
 from tgem.attr import METHODS
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tgem.nn.module import SupervisedModule
 
 CELLS_AT_ONCE = 64
-BASELINES = ("zero", "mean")
 # A cell whose attributions miss the change of the output by more than this share of it.
 LARGE_RESIDUAL = 0.05
 
@@ -43,6 +42,8 @@ class AttributionResult(NamedTuple):
         method is complete and exact; no measure of quality otherwise.
     change
         Output at the cell minus output at the baseline, ``(n_obs,)``.
+    signed
+        Whether values below 0 speak against the class; otherwise values only rank genes.
     """
 
     values: np.ndarray[Any, Any] | sparse.csr_matrix
@@ -50,6 +51,7 @@ class AttributionResult(NamedTuple):
     targets: np.ndarray[Any, Any]
     residual: np.ndarray[Any, Any]
     change: np.ndarray[Any, Any]
+    signed: bool
 
 
 def attribute(
@@ -60,21 +62,23 @@ def attribute(
     *,
     genes: pd.Index,
     method: str,
-    baseline: str,
+    reference: np.ndarray[Any, Any],
     n_steps: int,
     batch_size: int,
-    seed: int = 0,
+    seed: int,
 ) -> AttributionResult:
-    """Attribute the target output of each cell to its genes, a block of cells at a time."""
+    """Attribute the target output of each cell to its genes, a block of cells at a time.
+
+    `reference` is the cell to compare with, ``(n_genes,)``.
+    """
     check_choice("method", method, METHODS)
-    check_choice("baseline", baseline, BASELINES)
-    check_positive("n_steps", n_steps)
-    check_positive("batch_size", batch_size)
+    check_count("n_steps", n_steps)
+    check_count("batch_size", batch_size)
     (key,) = module.input_keys
-    reference = _baseline(dataset, key, baseline, len(genes)).to(module.device)
+    baselines = torch.from_numpy(reference).to(module.device)
     module.eval()
     # Noise and plain gradients give every gene of a cell a value.
-    is_sparse = baseline == "zero" and METHODS[method].zero_at_baseline
+    is_sparse = not reference.any() and METHODS[method].zero_at_baseline
     blocks, residuals = [], []
     for start in track(range(0, len(cells), CELLS_AT_ONCE), "Attributing"):
         rows = cells[start : start + CELLS_AT_ONCE]
@@ -83,7 +87,7 @@ def attribute(
             module,
             inputs,
             targets=torch.from_numpy(targets[start : start + CELLS_AT_ONCE]).to(module.device),
-            baselines=reference.expand_as(inputs),
+            baselines=baselines.expand_as(inputs),
             n_steps=n_steps,
             batch_size=batch_size,
             seed=seed + start,  # the noise of a cell does not depend on its block
@@ -96,18 +100,17 @@ def attribute(
     change = np.asarray(values.sum(axis=1), dtype=np.float64).ravel() - residual
     if METHODS[method].complete:
         _check_completeness(residual, change, n_steps)
-    return AttributionResult(values, genes, targets, residual, change)
+    return AttributionResult(values, genes, targets, residual, change, METHODS[method].signed)
 
 
-def _baseline(dataset: FieldDataset, key: str, baseline: str, n_genes: int) -> torch.Tensor:
-    """One cell to compare with: nothing expressed, or the mean of the data."""
-    if baseline == "zero":
-        return torch.zeros(1, n_genes)
-    total = np.zeros(n_genes)
-    for start in range(0, len(dataset), CELLS_AT_ONCE):
-        rows = np.arange(start, min(start + CELLS_AT_ONCE, len(dataset)))
-        total += dataset[rows][key].sum(axis=0, dtype=np.float64)
-    return torch.from_numpy((total / len(dataset)).astype(np.float32))[None]
+def mean_cell(dataset: FieldDataset, key: str, cells: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Mean expression of some cells, ``(n_genes,)``, float32."""
+    total: Any = 0.0
+    for start in range(0, len(cells), CELLS_AT_ONCE):
+        block = dataset.read(key, cells[start : start + CELLS_AT_ONCE])
+        total = total + block.sum(axis=0, dtype=np.float64)
+    mean: np.ndarray[Any, Any] = (total / len(cells)).astype(np.float32)
+    return mean
 
 
 def _stack(blocks: list[Any], n_genes: int, *, is_sparse: bool) -> Any:

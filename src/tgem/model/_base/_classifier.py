@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
-from sklearn import metrics
 
 from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.scvi_compat import field_states
@@ -20,14 +19,13 @@ from tgem.data import (
     split_from_column,
     stratified_split,
 )
-from tgem.model._base._model import Cells, SupervisedModel
+from tgem.model._base._model import SupervisedModel
+from tgem.model._base._scores import classification_scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from tgem.model._base._attribution import AttributionResult
-
-PREDICTED = "predicted"
+    from tgem.model._base._registered import Cells
 
 
 class ClassifierModel(SupervisedModel):
@@ -191,17 +189,40 @@ class ClassifierModel(SupervisedModel):
             If no cell has a label that the model knows.
         """
         self._check_trained()
-        indices, described = self._cells_to_evaluate(adata, indices)
+        _, described = self._cells_to_evaluate(adata, indices)
+        cells, true = self.labelled_cells(adata, indices)
+        predicted = self.predict(adata, cells, batch_size=batch_size)
+        return {**classification_scores(true, predicted, self.classes), "cells": described}
+
+    def labelled_cells(
+        self, adata: AnnData | None = None, indices: Cells = None
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Cells to measure the model on, and their given labels.
+
+        Parameters
+        ----------
+        adata
+            Labelled cells; ``None`` for the training data.
+        indices
+            As in :meth:`evaluate`: ``None`` means held-out cells of the training data, all cells
+            of other data.
+
+        Returns
+        -------
+        Positions of the cells whose label the model knows, and these labels.
+
+        Raises
+        ------
+        ValueError
+            If there is no such cell.
+        """
+        indices, _ = self._cells_to_evaluate(adata, indices)
         dataset = self._dataset(adata)
         cells = cell_indices(indices, len(dataset))
         codes = dataset.read(self._labels, cells)
         known = codes >= 0
         self._report_unknown(adata, cells[~known], n_known=int(known.sum()))
-        predicted = self.predict(adata, cells[known], batch_size=batch_size)
-        return {
-            **_scores(self.classes[codes[known]], np.asarray(predicted), self.classes),
-            "cells": described,
-        }
+        return cells[known], self.classes[codes[known]]
 
     def _cells_to_evaluate(self, adata: AnnData | None, indices: Cells) -> tuple[Cells, str]:
         if indices is not None:
@@ -257,86 +278,3 @@ class ClassifierModel(SupervisedModel):
                 f"{len(cells)} cells have no label that the model knows and are left out: {found}."
             )
             warn(msg, TrainingWarning)
-
-    # -- attribution ----------------------------------------------------------------------
-
-    def get_attributions(
-        self,
-        adata: AnnData | None = None,
-        indices: Cells = None,
-        *,
-        method: str = "integrated_gradients",
-        target: Any = PREDICTED,
-        baseline: str = "zero",
-        n_steps: int = 50,
-        batch_size: int = 512,
-    ) -> AttributionResult:
-        """Attribute each cell's logit of a class to its genes.
-
-        Parameters
-        ----------
-        adata
-            Cells to explain; ``None`` for the training data.
-        indices
-            Positions of the cells, or a boolean mask; ``None`` for all.
-        method
-            A name in :data:`tgem.attr.METHODS`.
-        target
-            ``"predicted"``, each cell's own predicted label, or one label for all cells.
-        baseline
-            What to compare a cell with: ``"zero"``, nothing expressed, or ``"mean"``, the mean
-            cell of the data.
-        n_steps
-            Steps from the baseline to the cell.
-        batch_size
-            Forward passes at once.
-
-        Returns
-        -------
-        Attributions, gene names, target classes, and how far each cell's attributions are from
-        adding up to the change of the logit.
-
-        Raises
-        ------
-        ValueError
-            For an unknown class, method or baseline.
-        """
-        logits = self._outputs(adata, indices, None)
-        targets = logits.argmax(axis=1)
-        if not (isinstance(target, str) and target == PREDICTED):
-            known = np.flatnonzero(self.classes == target)
-            if known.size == 0:
-                msg = (
-                    "Expected `target` to be 'predicted' or one of "
-                    f"{listed(self.classes, 40)}, got {target!r}."
-                )
-                raise ValueError(msg)
-            targets = np.full(len(logits), known[0])
-        return self._attribute(
-            adata,
-            indices,
-            targets.astype(np.int64),
-            method=method,
-            baseline=baseline,
-            n_steps=n_steps,
-            batch_size=batch_size,
-        )
-
-
-def _scores(
-    true: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any], classes: np.ndarray[Any, Any]
-) -> dict[str, Any]:
-    """Scores over the classes that occur among the true labels."""
-    code = {label: i for i, label in enumerate(classes)}
-    y, p = (np.array([code[label] for label in labels]) for labels in (true, predicted))
-    present = np.unique(y)
-    recall = metrics.recall_score(y, p, labels=present, average="macro", zero_division=0)
-    counts = metrics.confusion_matrix(y, p, labels=np.arange(len(classes)))
-    return {
-        "accuracy": float((y == p).mean()),
-        "balanced_accuracy": float(recall),
-        "macro_f1": float(metrics.f1_score(y, p, average="macro", zero_division=0)),
-        "mcc": float(metrics.matthews_corrcoef(y, p)),
-        "n_cells": len(y),
-        "confusion": pd.DataFrame(counts, index=classes, columns=classes),
-    }

@@ -9,19 +9,19 @@ import torch
 
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
-from tgem.model._base import ClassifierModel
+from tgem.model._base import ExplainedClassifier
 from tgem.model.tgem._module import EXPRESSION_KEY, LABELS_KEY, TGEMModule
 from tgem.model.tgem._presets import PRESETS
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from tgem.model._base._model import Cells
+    from tgem.model._base._registered import Cells
 
 SCAN_CELLS = 1024
 
 
-class TGEM(ClassifierModel):
+class TGEM(ExplainedClassifier):
     """T-GEM: types cells or tumours by attention between genes, and explains itself.
 
     Every gene is a token whose value is its expression. Layers of self-attention let each gene

@@ -138,7 +138,7 @@ def attention_attribution(
     ...     base_k=torch.zeros(1, 3),
     ... )
     >>> found.change.round(decimals=4)
-    tensor([1.0189])
+    tensor([1.4073])
     >>> bool(found.residual.abs() < 1e-5)
     True
     """
