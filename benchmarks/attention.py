@@ -26,20 +26,16 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
-import time
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from shared import DenseAttention, Timing, machine, published, ratios, timed
 from torch import Tensor
 from torch.nn import functional
 
@@ -75,16 +71,6 @@ QUICK = Sizes(
     seconds=0.1,
     rounds=2,
 )
-
-
-def published(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Dense, one head after the other; training keeps the maps of all of them."""
-    others = 1 - torch.eye(q.shape[-1], dtype=q.dtype, device=q.device)
-    heads = []
-    for query, key, value in zip(q.unbind(1), k.unbind(1), v.unbind(1), strict=True):
-        weights = torch.softmax(query.unsqueeze(-1) * key.unsqueeze(-2), -1)
-        heads.append((weights * others @ value.unsqueeze(-1)).squeeze(-1))
-    return torch.stack(heads, 1)
 
 
 def sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -136,22 +122,6 @@ class Layer:
             weight.grad = None
         attended = FORMS[form](*self.tokens())
         torch.einsum("h,nhg->ng", self.head_weight, attended).backward(self.upstream)
-
-
-class Timing(NamedTuple):
-    wall: float
-    process: float
-
-
-def timed(step: Callable[[], Any], device: str = "cpu") -> Timing:
-    """Wall and process CPU time of one step, in seconds."""
-    if device != "cpu":
-        torch.cuda.synchronize()
-    wall, process = time.perf_counter(), time.process_time()
-    step()
-    if device != "cpu":
-        torch.cuda.synchronize()
-    return Timing(time.perf_counter() - wall, time.process_time() - process)
 
 
 def in_turns(
@@ -378,25 +348,6 @@ def mean_entropy(layer: Layer) -> float:
     return attention_statistics(q, k).entropy[q != 0].mean().item()
 
 
-def ratios(times: dict[str, dict[str, float]], slow: str, fast: str) -> dict[str, float]:
-    return {
-        clock: times[slow][clock] / max(times[fast][clock], 1e-9)
-        for clock in ("wall_s", "process_s")
-    }
-
-
-class DenseAttention(torch.nn.Module):
-    """The published attention, on the weights of one of our layers."""
-
-    def __init__(self, ours: torch.nn.Module) -> None:
-        super().__init__()
-        self.ours = ours
-
-    def forward(self, expression: Tensor) -> Tensor:
-        attended = published(*self.ours.heads(expression))
-        return torch.einsum("h,...hg->...g", self.ours.head_weight, attended)
-
-
 def network(sizes: Sizes, device: str) -> dict[str, Any]:
     """Forward and backward pass of the published three-layer network, with equal weights."""
     # Imported here, as the fresh processes that measure memory need none of it.
@@ -429,32 +380,10 @@ def network(sizes: Sizes, device: str) -> dict[str, Any]:
     return {"n_genes": sizes.paper, **times, "ratio": ratio, "loss": loss}
 
 
-def processor() -> str:
-    """Name of the processor, as far as the system tells."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def machine(device: str) -> dict[str, Any]:
-    name = torch.cuda.get_device_name() if device == "cuda" else processor()
-    return {
-        "device": device,
-        "device_name": name,
-        "platform": platform.platform(),
-        "cpu_count": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "tgem": version("tgem"),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "memory_is": (
-            "growth of the largest resident size in a fresh process"
-            if device == "cpu"
-            else "peak of torch's CUDA allocator above what was allocated before the step"
-        ),
-    }
+def memory_is(device: str) -> str:
+    if device == "cpu":
+        return "growth of the largest resident size in a fresh process"
+    return "peak of torch's CUDA allocator above what was allocated before the step"
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -497,7 +426,7 @@ def measure(sizes: Sizes, device: str, limits: dict[str, float]) -> dict[str, An
     """Everything on one device."""
     print("\n" + "  ".join([f"{device:>7}", *(f"{form:>26}" for form in FORMS)]), flush=True)
     result = {
-        "machine": machine(device),
+        "machine": machine(device) | {"memory_is": memory_is(device)},
         "n_obs": sizes.n_obs,
         "n_heads": sizes.n_heads,
         "limits": limits,

@@ -14,6 +14,14 @@ from tgem import pl
 from tgem._core import keys
 from tgem.pl._figure import wrapped
 
+SLOTS = (
+    keys.CONFUSION,
+    keys.HISTORY,
+    keys.ENRICHMENT,
+    keys.ATTRIBUTION_MEAN,
+    keys.RANKING,
+    keys.ABLATION,
+)
 GENES = [f"G{i}" for i in range(30)]
 LABELS = ["CD4+/CD25 T Reg", "B cell", "unseen"]
 
@@ -56,7 +64,36 @@ def adata():
     keys.ATTRIBUTION_MEAN.write(adata, pd.DataFrame(attribution, index=GENES, columns=columns))
     adata.uns[keys.ATTRIBUTION.params_key()] = {"classes": np.array(LABELS, dtype=object)}
     write_enrichment(adata)
+    write_ranking(adata)
+    write_ablation(adata)
     return adata
+
+
+def write_ranking(adata):
+    table = pd.DataFrame(
+        {
+            "class": [LABELS[0]] * 3 + [LABELS[1]] * 3,
+            "gene": ["G0", "G1", "G2", "G28", "G27", "G26"],
+            "rank": [1, 2, 3] * 2,
+            "mean": [1.0, 0.9, 0.2, 0.5, 0.25, -0.1],
+            "median": 0.1,
+            "share_expressing": 0.5,
+        }
+    )
+    keys.RANKING.write(adata, table)
+
+
+def write_ablation(adata):
+    rows = [
+        (label, mode, order, fraction, accuracy, 100 if label == "all" else 40)
+        for label in ("all", *LABELS[:2])
+        for mode in ("deletion", "insertion")
+        for order, end in (("largest", 0.1), ("random", 0.8), ("smallest", 0.85))
+        for fraction, accuracy in ((0.0, 0.9), (0.05, end))
+    ]
+    columns = ["class", "mode", "order", "fraction", "accuracy", "n_cells"]
+    keys.ABLATION.write(adata, pd.DataFrame(rows, columns=columns))
+    adata.uns[keys.ABLATION.params_key()] = {"area_deletion": 0.3512}
 
 
 def write_enrichment(adata, adjusted=(1e-6, 0.01, 0.5, 1e-3, 0.04)):
@@ -97,7 +134,7 @@ class TestEveryPlot:
         before = adata.copy()
         plot(adata)
         assert set(adata.uns) == set(before.uns)
-        for slot in (keys.CONFUSION, keys.HISTORY, keys.ENRICHMENT, keys.ATTRIBUTION_MEAN):
+        for slot in SLOTS:
             pd.testing.assert_frame_equal(slot.read(adata), slot.read(before))
 
     @plots
@@ -107,7 +144,7 @@ class TestEveryPlot:
 
     @plots
     def test_key_added(self, adata, plot):
-        for slot in (keys.CONFUSION, keys.HISTORY, keys.ENRICHMENT, keys.ATTRIBUTION_MEAN):
+        for slot in SLOTS:
             slot.write(adata, slot.read(adata), "other")
         assert plot(adata, key_added="other") is not None
 
@@ -293,6 +330,30 @@ class TestAttribution:
 
 
 class TestEnrich:
+    def test_prerank_is_coloured_by_its_score(self, adata):
+        table = pd.DataFrame(
+            {
+                "class": [LABELS[0], LABELS[0], LABELS[1]],
+                "Term": ["alpha", "beta", "alpha"],
+                "NES": [2.0, -1.5, 0.5],
+                "NOM p-val": [0.001, 0.001, 0.3],
+                "FDR q-val": [0.01, 0.02, 0.4],
+                "Tag %": ["5/10", "4/10", "1/10"],
+            }
+        )
+        keys.ENRICHMENT.write(adata, table)
+        ax = pl.enrich(adata)
+        dots = ax.collections[0]
+        np.testing.assert_array_equal(dots.get_array(), [2.0, -1.5, 0.5])
+        assert dots.get_clim() == (-2.0, 2.0)
+        sizes = dots.get_sizes()
+        np.testing.assert_allclose(sizes / sizes.max(), [1.0, 0.8, 0.2])
+        rims = [to_hex(colour) == "#000000" for colour in dots.get_edgecolors()]
+        assert rims == [True, True, False]
+        assert tick_labels(ax.yaxis) == ["alpha", "beta"]
+        keys.ENRICHMENT.write(adata, table.iloc[:0])
+        assert pl.enrich(adata).get_title().replace("\n", " ") == "no set could be tested"
+
     def test_best_significant_terms_of_each_class(self, adata):
         ax = pl.enrich(adata)
         assert tick_labels(ax.yaxis) == ["alpha", "beta", "delta"]

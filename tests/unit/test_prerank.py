@@ -206,10 +206,10 @@ class TestGenePanel:
 class TestWriteRnk:
     def test_gseapy_reads_the_same_ranking(self, ranking, tmp_path):
         path = write_rnk(ranking, tmp_path / "B cell.rnk")
-        read = pd.read_csv(path, sep="\t", header=None, index_col=0).squeeze(axis=1)
+        read = pd.read_csv(path, sep="\t", header=None, index_col=0, float_precision="round_trip")
         expected = ranking.sort_values(ascending=False)
         assert read.index.tolist() == expected.index.tolist()
-        np.testing.assert_array_equal(read, expected)
+        np.testing.assert_array_equal(read[1], expected)
         sets = {name.upper(): genes for name, genes in SETS.items()}
         table = gseapy.prerank(
             str(path), sets, permutation_num=10, min_size=5, outdir=None, no_plot=True

@@ -238,7 +238,7 @@ class TestPrerank:
         enrich(adata, SETS, method="prerank", n_permutations=20)
 
     def test_sets_of_the_wrong_size(self, adata):
-        with pytest.raises(ValueError, match="with 7 to 37 of the 38 .* 3 sets have 0 to 6"):
+        with pytest.raises(ValueError, match=r"with 7 to 37 of the 38 .* 3 sets have 0 to 6"):
             enrich(adata, SETS, method="prerank", min_size=7)
 
     def test_only_a_class_without_cells(self, adata):

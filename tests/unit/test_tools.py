@@ -153,6 +153,27 @@ def test_everything_survives_the_disk_with_slashes_in_labels(tmp_path, store):
     )
 
 
-def test_plots_read_what_the_tools_wrote(written):
+def test_subsets_and_concatenation_keep_rows(written):
+    cells = [5, 3, 200]
+    part = written[cells].copy()
+    whole = keys.ATTRIBUTION.read(written).toarray()
+    np.testing.assert_array_equal(keys.ATTRIBUTION.read(part).toarray(), whole[cells])
+    other = written[100:110].copy()
+    both = ad.concat([part, other], merge="same", uns_merge="same")
+    expected = np.concatenate([whole[cells], whole[100:110]])
+    np.testing.assert_array_equal(keys.ATTRIBUTION.read(both).toarray(), expected)
+    np.testing.assert_array_equal(
+        keys.PROBABILITY.read(both), keys.PROBABILITY.read(written).iloc[[*cells, *range(100, 110)]]
+    )
+    assert list(both.uns[keys.ATTRIBUTION.key()]["genes"]) == list(written.var_names)
+    pd.testing.assert_frame_equal(
+        keys.ATTRIBUTION_MEAN.read(both), keys.ATTRIBUTION_MEAN.read(written)
+    )
+
+
+def test_plots_read_what_the_tools_wrote(trained, written):
+    model, _ = trained
+    tgem.tl.rank_genes(written, n_genes=10)
+    tgem.tl.ablation(written, model, fractions=[0.1, 0.2], n_random=1, indices=range(20))
     for name in tgem.pl.__all__:
         getattr(tgem.pl, name)(written, show=False)

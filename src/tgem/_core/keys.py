@@ -131,7 +131,7 @@ ABLATION = Slot(
 ENRICHMENT = Slot(
     "uns",
     "{prefix}_enrichment",
-    "gseapy's table with the columns `class` and `source` added",
+    "gseapy's table (its columns depend on the method), with `class` and `source` added",
     "tgem.tl.enrich",
 )
 

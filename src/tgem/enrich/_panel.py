@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
 
 class GenePanel(NamedTuple):
-    """Genes of a panel, and how the sources contributed."""
+    """Genes of a panel, and how the sources contributed.
 
-    #: Each gene once, in order of first appearance.
+    Attributes
+    ----------
+    genes
+        Each gene once, in order of first appearance.
+    n_per_source
+        Number of different genes in each source, in the order of the sources.
+    n_shared
+        Number of genes that more than one source has.
+    """
+
     genes: list[str]
-    #: Number of different genes in each source, in the order of the sources.
     n_per_source: list[int]
-    #: Number of genes that more than one source has.
     n_shared: int
 
 

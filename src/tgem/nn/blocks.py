@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from tgem.nn.attention import scalar_attention
+
+if TYPE_CHECKING:
+    from tgem.nn.kernels import Method
 
 
 class GeneAttention(nn.Module):
@@ -26,6 +31,8 @@ class GeneAttention(nn.Module):
         Attention heads.
     output_scale
         Initial weight of each head in the sum.
+    method
+        How :func:`~tgem.nn.scalar_attention` is computed; an attribute that may be changed.
 
     Examples
     --------
@@ -35,8 +42,16 @@ class GeneAttention(nn.Module):
     torch.Size([8, 50])
     """
 
-    def __init__(self, n_genes: int, n_heads: int, output_scale: float = 1e-3) -> None:
+    def __init__(
+        self,
+        n_genes: int,
+        n_heads: int,
+        output_scale: float = 1e-3,
+        *,
+        method: Method = "auto",
+    ) -> None:
         super().__init__()
+        self.method: Method = method
         self.query = nn.Parameter(torch.empty(n_heads, n_genes))
         self.key = nn.Parameter(torch.empty(n_heads, n_genes))
         self.value = nn.Parameter(torch.empty(n_heads, n_genes))
@@ -53,7 +68,7 @@ class GeneAttention(nn.Module):
 
     def forward(self, expression: Tensor) -> Tensor:
         """Attended expression, ``(n_obs, n_genes)``."""
-        attended = scalar_attention(*self.heads(expression))
+        attended = scalar_attention(*self.heads(expression), method=self.method)
         return torch.einsum("h,...hg->...g", self.head_weight, attended)
 
 

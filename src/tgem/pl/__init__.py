@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tgem.pl._ablation import ablation
 from tgem.pl._attribution import attribution
 from tgem.pl._confusion import confusion
 from tgem.pl._enrich import enrich
 from tgem.pl._history import history
+from tgem.pl._rank_genes import rank_genes
 
-__all__ = ["attribution", "confusion", "enrich", "history"]
+__all__ = ["ablation", "attribution", "confusion", "enrich", "history", "rank_genes"]

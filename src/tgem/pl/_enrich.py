@@ -12,6 +12,7 @@ from tgem._core import keys
 from tgem._core.validate import check_count, chosen_classes
 from tgem.pl._figure import (
     BLUES,
+    DIVERGING,
     GREY,
     LIGHT_GREY,
     MEDIUM,
@@ -35,6 +36,9 @@ _TERM_WIDTH = 44  # characters
 _TITLE_WIDTH = 20
 _LARGEST = 110.0  # points squared, for a set that is wholly among the top genes
 _ADJUSTED = "Adjusted P-value"
+_NOTHING = {False: "no set shares a gene with the top genes", True: "no set could be tested"}
+#: The columns that prerank has for those of over-representation.
+_PRERANK = {"Tag %": "Overlap", "NOM p-val": "P-value", "FDR q-val": _ADJUSTED}
 
 
 def enrich(
@@ -55,6 +59,10 @@ def enrich(
     of each class, and every class's dots are drawn in them. If nothing is significant, the best
     sets are drawn all the same and the title says so.
 
+    For a table by ``method="prerank"``, the area is the share of the set that makes its score,
+    and the colour the normalised enrichment score: blue for sets that spoke for the class,
+    vermilion for those against it.
+
     Parameters
     ----------
     adata
@@ -64,7 +72,7 @@ def enrich(
     classes
         Classes to draw, in this order; all by default.
     max_adjusted_p_value
-        Largest adjusted p-value that counts as significant.
+        Largest adjusted p-value, by prerank false discovery rate, that counts as significant.
     key_added
         Prefix of the slot, ``"tgem"`` by default.
     ax
@@ -120,11 +128,11 @@ def enrich(
     shown = table[table["Term"].isin(terms)]
     if len(shown):
         dots = _draw(axes, shown, terms, chosen)
-        _add_keys(axes, dots, max_adjusted_p_value)
+        _add_keys(axes, dots, max_adjusted_p_value, by_score="NES" in shown)
     else:
         axes.set_axis_off()
     if significant.empty:
-        note = "nothing significant" if len(table) else "no set shares a gene with the top genes"
+        note = "nothing significant" if len(table) else _NOTHING["NES" in table]
         axes.set_title(wrapped(note, _TITLE_WIDTH), fontsize=MEDIUM, color=GREY)
     return axes if finish(axes, drawn_here=ax is None, show=show, save=save) else None
 
@@ -132,6 +140,8 @@ def enrich(
 def _read(adata: AnnData, prefix: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Return the table with numbers to draw, and the tested classes in their order."""
     table: pd.DataFrame = keys.ENRICHMENT.read(adata, prefix)
+    if "NES" in table:
+        table = table.rename(columns=_PRERANK)
     params = adata.uns.get(keys.ENRICHMENT.params_key(prefix), {})
     known = [str(label) for label in params.get("classes", table["class"].unique())]
     counts = [str(overlap).split("/") for overlap in table["Overlap"]]
@@ -152,16 +162,22 @@ def _best_terms(table: pd.DataFrame, classes: list[str], n_terms: int) -> list[s
 
 def _draw(ax: Axes, table: pd.DataFrame, terms: list[str], classes: list[str]) -> PathCollection:
     adjusted = table[_ADJUSTED].to_numpy(dtype=float)
-    # A p-value of 0 is one below the smallest float.
-    evidence = -np.log10(np.maximum(adjusted, np.finfo(float).tiny))
+    if "NES" in table:
+        colours, palette = table["NES"].to_numpy(dtype=float), DIVERGING
+        top = max(float(np.abs(colours[np.isfinite(colours)]).max(initial=0)), 1.0)
+        low = -top
+    else:
+        # A p-value of 0 is one below the smallest float.
+        colours, palette = -np.log10(np.maximum(adjusted, np.finfo(float).tiny)), BLUES
+        low, top = 0.0, max(float(colours.max()), 2.0)
     dots = ax.scatter(
         table["class"].map({label: i for i, label in enumerate(classes)}),
         table["Term"].map({term: i for i, term in enumerate(terms)}),
         s=_LARGEST * table["fraction"],
-        c=evidence,
-        cmap=BLUES,
-        vmin=0,
-        vmax=max(evidence.max(), 2.0),
+        c=colours,
+        cmap=palette,
+        vmin=low,
+        vmax=top,
         edgecolors=["black" if is_so else "#BBBBBB" for is_so in table["significant"]],
         linewidths=[0.9 if is_so else 0.5 for is_so in table["significant"]],
         zorder=2,
@@ -177,15 +193,18 @@ def _draw(ax: Axes, table: pd.DataFrame, terms: list[str], classes: list[str]) -
     return dots
 
 
-def _add_keys(ax: Axes, dots: PathCollection, threshold: float) -> None:
+def _add_keys(ax: Axes, dots: PathCollection, threshold: float, *, by_score: bool) -> None:
     """Colour bar beside the plot, and above it the legend of the areas and rims."""
     bar = ax.figure.colorbar(dots, ax=ax, shrink=0.5, aspect=11, anchor=(0.0, 0.0), pad=0.03)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL)
     bar.locator = MaxNLocator(nbins=4)
-    bar.set_label("$-\\log_{10}$ adjusted p", fontsize=SMALL)
+    label, rim = "$-\\log_{10}$ adjusted p", "adjusted p"
+    if by_score:
+        label, rim = "normalised score", "false discovery rate"
+    bar.set_label(label, fontsize=SMALL)
     handles = [_dot(f"{share:.0%}", share, GREY) for share in (0.1, 0.5, 1.0)]
-    handles.append(_dot(f"adjusted p ≤ {threshold:g}", 0.5, "black", width=0.9))
+    handles.append(_dot(f"{rim} ≤ {threshold:g}", 0.5, "black", width=0.9))
     # On the bar's axes, so that the layout makes room for both in one column.
     bar.ax.legend(
         handles=handles,

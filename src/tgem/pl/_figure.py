@@ -31,6 +31,11 @@ BLUES = LinearSegmentedColormap.from_list("blues", ["#FFFFFF", SKY, BLUE, "#002F
     bad=LIGHT_GREY
 )
 
+#: Centred at nothing (white): against through vermilion, for through blue, as in the bars.
+DIVERGING = LinearSegmentedColormap.from_list(
+    "vermilion_blue", ["#8A3A00", VERMILION, "#F5CBA7", "#FFFFFF", "#A9D4EC", BLUE, "#003F66"]
+).with_extremes(bad=LIGHT_GREY)
+
 
 def single(ax: Axes | None, width: float, height: float) -> Axes:
     """Return `ax`, or the axes of a new figure of that size in inches."""
@@ -40,8 +45,21 @@ def single(ax: Axes | None, width: float, height: float) -> Axes:
     return new
 
 
-def panels(n_panels: int, n_columns: int, width: float, height: float) -> list[Axes]:
-    """Lay out panels of `width` x `height` inches, and leave no empty frames."""
+def panels(
+    n_panels: int, n_columns: int, width: float, height: float, *, ax: Axes | None = None
+) -> list[Axes]:
+    """Lay out panels of `width` x `height` inches, and leave no empty frames.
+
+    One panel alone may go into the caller's `ax`.
+    """
+    if ax is not None:
+        if n_panels > 1:
+            msg = (
+                f"Expected one panel to draw into `ax`, but there are {n_panels}. Choose one with "
+                "`classes`, or leave `ax` out for a figure of several panels."
+            )
+            raise ValueError(msg)
+        return [ax]
     n_rows = -(-n_panels // n_columns)
     figure, grid = plt.subplots(
         n_rows,

@@ -80,6 +80,9 @@ def attribution(
         method, baseline, exact class names, and how far the sums of the attributions are from the
         change of the logit, which is an error only for methods that promise to add up.
 
+    For GSEA, ``tgem.enrich.write_rnk_by_class(adata.varm["tgem_attribution"], folder)`` writes one
+    ranked list per class.
+
     Raises
     ------
     RuntimeError

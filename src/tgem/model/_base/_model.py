@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     pass
 
 PREDICTION_BATCH_SIZE = 256
+TRAINING_DEFAULTS: dict[str, Any] = {
+    "max_epochs": 100,
+    "batch_size": 128,
+    "train_size": 0.8,
+    "validation_size": 0.1,
+    "plan_kwargs": {},
+}
 
 
 class SupervisedModel(RegisteredModel):
@@ -50,7 +57,7 @@ class SupervisedModel(RegisteredModel):
         """Fix what the network learns from the training cells before the first step."""
 
     def _training_defaults(self) -> dict[str, Any]:
-        """`max_epochs`, `batch_size` and `plan_kwargs` where the user names none."""
+        """Arguments of :meth:`train` where the user names none."""
         return {}
 
     # -- training -------------------------------------------------------------------------
@@ -60,8 +67,8 @@ class SupervisedModel(RegisteredModel):
         max_epochs: int | None = None,
         batch_size: int | None = None,
         *,
-        train_size: float = 0.8,
-        validation_size: float = 0.1,
+        train_size: float | None = None,
+        validation_size: float | None = None,
         split_key: str | None = None,
         seed: int = 0,
         early_stopping: bool = False,
@@ -82,8 +89,8 @@ class SupervisedModel(RegisteredModel):
             Cells per training step; ``None`` for the preset's number.
         train_size, validation_size
             Shares of the labelled cells of each class that are trained on, and that the history's
-            ``validation_*`` is measured on. The rest is the test set of :meth:`evaluate`; it
-            takes no part in training.
+            ``validation_*`` is measured on; ``None`` for the preset's shares. The rest is the
+            test set of :meth:`evaluate`; it takes no part in training.
         split_key
             Column of ``.obs`` with the values ``"train"``, ``"validation"`` and ``"test"``, for a
             split of your own; :func:`tgem.pp.split` writes one that keeps donors together. It
@@ -107,18 +114,23 @@ class SupervisedModel(RegisteredModel):
         ValueError
             If the data have no labels, fewer than two classes, or a split without training cells.
         """
-        defaults = self._training_defaults()
-        max_epochs = defaults["max_epochs"] if max_epochs is None else max_epochs
-        batch_size = defaults["batch_size"] if batch_size is None else batch_size
-        check_count("max_epochs", max_epochs)
-        check_count("batch_size", batch_size)
+        given = {
+            "max_epochs": max_epochs,
+            "batch_size": batch_size,
+            "train_size": train_size,
+            "validation_size": validation_size,
+        }
+        options = TRAINING_DEFAULTS | self._training_defaults()
+        options |= {name: value for name, value in given.items() if value is not None}
+        check_count("max_epochs", options["max_epochs"])
+        check_count("batch_size", options["batch_size"])
         adata = self._data(None)
         self._check_registered(adata)
         split = self._make_split(
             FieldDataset(adata, self._fields, field_states(self.registry_)),
             split_key,
-            train_size=train_size,
-            validation_size=validation_size,
+            train_size=options["train_size"],
+            validation_size=options["validation_size"],
             seed=seed,
         )
         with seeded(seed):
@@ -129,13 +141,13 @@ class SupervisedModel(RegisteredModel):
             fit(
                 self,
                 SupervisedTrainingPlan(
-                    self.module, **(defaults["plan_kwargs"] | (plan_kwargs or {}))
+                    self.module, **(options["plan_kwargs"] | (plan_kwargs or {}))
                 ),
                 manager=self.adata_manager,
                 split=split,
-                batch_size=batch_size,
+                batch_size=options["batch_size"],
                 early_stopping=early_stopping,
-                max_epochs=max_epochs,
+                max_epochs=options["max_epochs"],
                 accelerator=accelerator,
                 devices=devices,
                 **trainer_kwargs,

@@ -137,11 +137,7 @@ class TGEM(ExplainedClassifier):
         return TGEMModule(len(self.gene_names), n_classes, **self._module_options)
 
     def _training_defaults(self) -> dict[str, Any]:
-        return {
-            "max_epochs": self._preset.max_epochs,
-            "batch_size": self._preset.batch_size,
-            "plan_kwargs": self._preset.plan_kwargs,
-        }
+        return self._preset.training
 
     def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
         """Standardise by the training cells' mean and deviation, read a block at a time."""
