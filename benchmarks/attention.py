@@ -356,7 +356,9 @@ def network(sizes: Sizes, device: str) -> dict[str, Any]:
 
     preset = PRESETS["paper"]
     n_classes = 10
-    expression = Layer(sizes.paper, sizes._replace(n_obs=preset.batch_size), device).expression
+    expression = Layer(
+        sizes.paper, sizes._replace(n_obs=preset.training["batch_size"]), device
+    ).expression
     labels = torch.arange(len(expression), device=device) % n_classes
     modules = {}
     for name in ("published", "linear"):

@@ -87,7 +87,7 @@ class ExplainedClassifier(ClassifierModel):
         target: Any = PREDICTED,
         baseline: Any = "zero",
         n_steps: int = 50,
-        batch_size: int = 512,
+        batch_size: int = 64,
         seed: int = 0,
     ) -> AttributionResult:
         """Attribute each cell's logit of a class to its genes.
