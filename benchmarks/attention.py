@@ -414,7 +414,10 @@ def draw(result: dict[str, Any], path: Path) -> None:
     for axes in panels:
         axes.set(xscale="log", yscale="log", xlabel="genes")
         axes.grid(visible=True, which="major", alpha=0.3)
-    panels[0].legend(frameon=False, fontsize="small")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize="small"
+    )
     figure.suptitle(
         f"One layer, {result['n_obs']} cells, {result['n_heads']} heads; "
         f"{result['machine']['device_name']}, {result['machine']['threads']} threads",

@@ -8,12 +8,13 @@ of the API pages, from each namespace's ``__all__``, and the table of slots, fro
 from __future__ import annotations
 
 import inspect
+import json
 import shutil
 import warnings
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sphinx.ext.napoleon import NumpyDocstring
 from sphinx_autodoc_typehints import format_annotation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "enrich", "nn", "attr")
 GENERATED = Path(__file__).parent / "generated"
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 
 
 def _constraints(annotation: object, config: Config) -> str | None:
@@ -121,9 +123,96 @@ def _write_slot_table() -> None:
     (GENERATED / "slots.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _time(found: dict[str, Any]) -> str:
+    return found.get("skipped") or f"{found['wall_s'] * 1e3:,.1f} ms"
+
+
+def _attention_benchmark() -> str:
+    """Tables of time, exponents, sharp attention, the whole network and errors."""
+    result = json.loads((RESULTS / "attention_cpu.json").read_text(encoding="utf-8"))
+    rows = []
+    for row in result["layer"]:
+        dense, ours = row["published"], row["linear"]
+        both = "skipped" not in dense
+        times = f"{dense['wall_s'] / ours['wall_s']:.0f} x" if both else ""
+        memory = f"{ours['peak_bytes'] / 1e6:,.0f} MB"
+        if both:
+            memory = f"{dense['peak_bytes'] / 1e6:,.0f} MB against {memory}"
+        rows.append(
+            [f"{row['n_genes']:,}", _time(dense), _time(row["exact"]), _time(ours), times, memory]
+        )
+    header = [
+        "Genes",
+        "published",
+        "exact",
+        "linear",
+        "faster",
+        "peak memory, published and linear",
+    ]
+    exponents = ", ".join(
+        f"{found['exponent']['wall_s']:.2f} at {name}" for name, found in result["scaling"].items()
+    )
+    sharp, network = result["sharp"], result["network"]
+    worst = {
+        form: max(max(row[form].values()) for row in result["errors"])
+        for form in ("published", "linear")
+    }
+    return (
+        f"{_machine(result)}\n\n{_table(header, rows)}\n"
+        f"- Exponent of the linear form's time in the number of genes: {exponents}.\n"
+        f"- Sharp attention (mean row entropy half of the largest, {sharp['n_genes']:,} genes): "
+        f"{sharp['ratio']['wall_s']:.0f} times faster.\n"
+        f"- Three layers of the paper preset, {network['n_genes']:,} genes: "
+        f"{network['ratio']['wall_s']:.0f} times faster.\n"
+        "- Largest error of output and gradients against double precision, initial weights and "
+        f"weights 10 and 100 times as large: {worst['published']:.0e} published in single "
+        f"precision, {worst['linear']:.0e} linear.\n"
+    )
+
+
+def _attribution_benchmark() -> str:
+    """Table of seconds per cell, and the residual of completeness."""
+    result = json.loads((RESULTS / "attribution.json").read_text(encoding="utf-8"))
+    names = {"captum": "captum", "captum_stepwise": "captum, one step at a time", "tgem": "tgem"}
+    sides = result["integrated_gradients"]
+    ours = sides["tgem"]["process_s"]
+    rows = [
+        [name, f"{sides[side]['process_s']:.3g} s", f"{sides[side]['process_s'] / ours:.0f} x"]
+        for side, name in names.items()
+    ]
+    residuals = ", ".join(
+        f"{row['median']:.0e} (largest {row['largest']:.0e}) with {row['n_steps']} steps"
+        for row in result["completeness"]
+    )
+    return (
+        f"{_machine(result)} {result['n_genes']:,} genes, {result['n_steps']} steps.\n\n"
+        f"{_table(['', 'CPU time per cell', 'relative to tgem'], rows)}\n"
+        "Residual of completeness relative to the change of the output, on the paper preset, "
+        f"median over cells: {residuals}.\n"
+    )
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    return (
+        f"Measured on {machine['device_name']} ({machine['threads']} threads) with torch "
+        f"{machine['torch']}."
+    )
+
+
 shutil.rmtree(GENERATED, ignore_errors=True)
 GENERATED.mkdir()
 _write_slot_table()
+for name, write in {
+    "attention": _attention_benchmark,
+    "attribution": _attribution_benchmark,
+}.items():
+    (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
 autosummary_generate = [_write_namespace_table(namespace) for namespace in NAMESPACES]
 autosummary_context = {"members_of": _members_of_classes()}
 

@@ -26,7 +26,7 @@ def integrated_gradients(
     targets: Tensor | int,
     baselines: Inputs | None = None,
     n_steps: int = 50,
-    batch_size: int = 512,
+    batch_size: int = 64,
 ) -> Attribution[Inputs]:
     r"""Integrated Gradients: gradients averaged on the straight line from baseline to input.
 
@@ -106,7 +106,7 @@ def input_x_gradient(
     *,
     targets: Tensor | int,
     baselines: Inputs | None = None,
-    batch_size: int = 512,
+    batch_size: int = 64,
 ) -> Attribution[Inputs]:
     r"""Input times gradient: each entry's part of the change in a first-order approximation.
 

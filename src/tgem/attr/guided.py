@@ -35,7 +35,7 @@ def guided_backpropagation(
     *,
     targets: Tensor | int,
     baselines: Inputs | None = None,
-    batch_size: int = 512,
+    batch_size: int = 64,
     leaky: bool = False,
 ) -> Attribution[Inputs]:
     r"""Guided backpropagation: the gradient, where every ReLU passes only positive gradients back.

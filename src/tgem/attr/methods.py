@@ -71,7 +71,7 @@ class Method:
         targets: Tensor | int,
         baselines: Inputs | None = None,
         n_steps: int = 50,
-        batch_size: int = 512,
+        batch_size: int = 64,
         seed: int = 0,
         **options: Any,
     ) -> Attribution[Inputs]:

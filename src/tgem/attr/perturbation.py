@@ -24,7 +24,7 @@ def ablation(
     *,
     targets: Tensor | int,
     baselines: Inputs | None = None,
-    batch_size: int = 512,
+    batch_size: int = 64,
 ) -> Attribution[Inputs]:
     r"""Ablation: by how much the output falls when one entry is set to the baseline.
 
