@@ -50,7 +50,8 @@ def attribution(
         What to compare a cell with: ``"zero"``, nothing expressed; ``"mean"``, the mean cell; or a
         label, the mean of the cells that the model gives it.
     n_steps
-        Steps from the baseline to the cell; more if the completeness residual is large.
+        Steps from the baseline to the cell. Where a cell's attributions do not add up to within a
+        thousandth, it gets 4, then 16 times as many.
     seed
         Seed of the methods that add noise.
     add_layer

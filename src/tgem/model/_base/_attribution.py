@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,14 +15,19 @@ from tgem._core.validate import check_choice, check_count
 from tgem.attr import METHODS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from tgem.data import FieldDataset
     from tgem.nn.module import SupervisedModule
 
 CELLS_AT_ONCE = 64
-# A cell whose attributions miss the change of the output by more than this share of it.
+# Cells whose attributions miss the change of the output by more than the first share of it are
+# walked again in more steps; by more than the second, the user is told.
+SMALL_RESIDUAL = 1e-3
 LARGE_RESIDUAL = 0.05
+REFINEMENTS = (4, 16)
 
 
 class AttributionResult(NamedTuple):
@@ -83,24 +89,40 @@ def attribute(
     for start in track(range(0, len(cells), CELLS_AT_ONCE), "Attributing"):
         rows = cells[start : start + CELLS_AT_ONCE]
         inputs = torch.from_numpy(dataset[rows][key]).to(module.device)
-        result = METHODS[method](
+        explain = partial(
+            METHODS[method],
             module,
-            inputs,
-            targets=torch.from_numpy(targets[start : start + CELLS_AT_ONCE]).to(module.device),
-            baselines=baselines.expand_as(inputs),
-            n_steps=n_steps,
+            baselines=baselines,
             batch_size=batch_size,
             seed=seed + start,  # the noise of a cell does not depend on its block
         )
-        values = result.values.detach().float().cpu().numpy()
+        goals = torch.from_numpy(targets[start : start + CELLS_AT_ONCE]).to(module.device)
+        found, missing = _explained(explain, inputs, goals, n_steps)
+        if METHODS[method].complete:
+            for factor in REFINEMENTS:
+                rough = missing.abs() > SMALL_RESIDUAL * (found.sum(1) - missing).abs()
+                if not rough.any():
+                    break
+                found[rough], missing[rough] = _explained(
+                    explain, inputs[rough], goals[rough], factor * n_steps
+                )
+        values = found.float().cpu().numpy()
         blocks.append(sparse.csr_matrix(values) if is_sparse else values)
-        residuals.append(result.residual.detach().double().cpu().numpy())
+        residuals.append(missing.double().cpu().numpy())
     values = _stack(blocks, len(genes), is_sparse=is_sparse)
     residual = np.concatenate([*residuals, []])
     change = np.asarray(values.sum(axis=1), dtype=np.float64).ravel() - residual
     if METHODS[method].complete:
         _check_completeness(residual, change, n_steps)
     return AttributionResult(values, genes, targets, residual, change, METHODS[method].signed)
+
+
+def _explained(
+    explain: Callable[..., Any], inputs: torch.Tensor, targets: torch.Tensor, n_steps: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attributions and residual of some cells."""
+    result = explain(inputs, targets=targets, n_steps=n_steps)
+    return result.values.detach(), result.residual.detach()
 
 
 def mean_cell(dataset: FieldDataset, key: str, cells: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -106,7 +106,8 @@ class ExplainedClassifier(ClassifierModel):
             What to compare a cell with: ``"zero"``, nothing expressed; ``"mean"``, the mean cell
             of the data; or a label, the mean of the cells that the model gives it.
         n_steps
-            Steps from the baseline to the cell, for the methods that take steps.
+            Steps from the baseline to the cell, for the methods that take steps. Where a cell's
+            attributions do not add up to within a thousandth, it gets 4, then 16 times as many.
         batch_size
             Forward passes at once.
         seed
