@@ -82,9 +82,10 @@ def test_attribution_writes_a_table_and_a_figure(attribution_run):
 
 def test_attributions_equal_captum(attribution):
     timed = attribution["integrated_gradients"]
-    assert 0 < timed["captum"]["relative_difference_of_tgem"] < 1e-4
+    # Against double precision; the dense network rounds less well in single precision, by an
+    # amount that depends on the number of threads.
     assert 0 < timed["tgem"]["relative_error"] < 1e-5
-    # The dense network rounds less well one row at a time.
+    assert 0 < timed["captum"]["relative_difference_of_tgem"] < 1e-3
     assert 0 < timed["captum_stepwise"]["relative_difference_of_tgem"] < 1e-3
     rows = attribution["methods"]["relative_difference"]
     assert [row["method"] for row in rows] == list(METHODS)
