@@ -134,7 +134,6 @@ def ablation(
             _accuracies(np.mean(altered, axis=0), true, mode=mode, order=order, fraction=share)
         )
     table = pd.concat(tables, ignore_index=True)
-    keys.ABLATION.write(target, table, key_added)
     shuffled, _ = _scores(
         model.with_shuffled_weights(seed), adata, cells, method=method, by=by, seed=seed
     )
@@ -149,6 +148,7 @@ def ablation(
         "area_insertion": _area(table, "insertion"),
         "shuffled_correlation": _correlation(scores, shuffled, given),
     }
+    keys.ABLATION.write(target, table, key_added)  # last, so that an error leaves the data alone
     record(target, keys.ABLATION, key_added, params)
     return target if copy else None
 

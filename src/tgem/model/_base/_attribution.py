@@ -28,6 +28,8 @@ CELLS_AT_ONCE = 64
 SMALL_RESIDUAL = 1e-3
 LARGE_RESIDUAL = 0.05
 REFINEMENTS = (4, 16)
+# A cell whose logit hardly changes is not walked again for a share of next to nothing.
+SMALLEST_CHANGE = 0.1
 
 
 class AttributionResult(NamedTuple):
@@ -100,7 +102,8 @@ def attribute(
         found, missing = _explained(explain, inputs, goals, n_steps)
         if METHODS[method].complete:
             for factor in REFINEMENTS:
-                rough = missing.abs() > SMALL_RESIDUAL * (found.sum(1) - missing).abs()
+                moved = (found.sum(1) - missing).abs().clamp_min(SMALLEST_CHANGE)
+                rough = missing.abs() > SMALL_RESIDUAL * moved
                 if not rough.any():
                     break
                 found[rough], missing[rough] = _explained(
