@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tgem.datasets._epigenome import synthetic_epigenome
 from tgem.datasets._expression import synthetic_expression
 from tgem.datasets._immune_markers import immune_markers
 
-__all__ = ["immune_markers", "synthetic_expression"]
+__all__ = ["immune_markers", "synthetic_epigenome", "synthetic_expression"]
