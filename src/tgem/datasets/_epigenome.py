@@ -148,7 +148,7 @@ def synthetic_epigenome(
         expected_expression=expected.ravel(),
         specific_to=np.tile(specific_to, len(chosen)),
         specific_by=np.tile(mark, len(chosen)),
-    ).loc[mdata.obs_names]
+    )
     mdata.uns["truth"] = {
         "effects": effects,
         "cpg_region": np.array([-signals.CPG_REGION, signals.CPG_REGION]),
@@ -229,7 +229,8 @@ def _assembled(obs: pd.DataFrame, drawn: Mapping[str, Signal], arguments: dict[s
             modality.layers["causal"] = np.tile(signal.causal, (n_types, 1))
         modalities[name] = modality[np.tile(present[name], n_types)].copy()
     with mudata.set_options(pull_on_update=False):
-        return MuData(modalities)
+        # A gene that one modality lacks would come last.
+        return MuData(modalities)[obs.index].copy()
 
 
 def _present(arguments: dict[str, Any], n_genes: int) -> dict[str, Array]:
