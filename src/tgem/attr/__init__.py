@@ -15,7 +15,7 @@ from tgem.attr.deeplift import (
     hidden_multipliers,
     output_slopes,
 )
-from tgem.attr.deeplift_summary import DeepLiftSummary, deeplift_summary
+from tgem.attr.deeplift_spread import DeepLiftSummary, deeplift_summary
 from tgem.attr.gradients import input_x_gradient, integrated_gradients
 from tgem.attr.guided import guided_backpropagation
 from tgem.attr.methods import METHODS, Method
