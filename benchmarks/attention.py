@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import resource
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from memory import largest_resident_size
 from shared import DenseAttention, Timing, machine, published, ratios, timed
 from torch import Tensor
 from torch.nn import functional
@@ -173,22 +173,6 @@ def measure_memory(form: str, n_genes: int, sizes: Sizes) -> int:
     before = largest_resident_size(reset=True)
     layer(form)
     return largest_resident_size() - before
-
-
-def largest_resident_size(*, reset: bool = False) -> int:
-    """Peak resident bytes of this process, where possible since the last reset.
-
-    Linux lets a process forget what importing took at its peak. Its ``ru_maxrss`` would not do: a
-    fresh process inherits that of the one that started it.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        if reset:
-            Path("/proc/self/clear_refs").write_text("5")
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(peak.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def allocator_peak(layer: Layer, form: str) -> int:
