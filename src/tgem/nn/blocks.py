@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from tgem.nn.attention import scalar_attention
+from tgem.nn.attention_maps import AttentionSite, GeneMaps
 
 if TYPE_CHECKING:
+    from tgem.nn.attention_maps import Maps
     from tgem.nn.kernels import Method
 
 
-class GeneAttention(nn.Module):
+class GeneAttention(AttentionSite):
     r"""Self-attention over genes whose tokens are scalars, all heads summed.
 
     Head :math:`h` scales each gene by its own weights, :math:`q = x w^Q_h`, :math:`k = x w^K_h`,
@@ -66,9 +67,16 @@ class GeneAttention(nn.Module):
         tokens = expression.unsqueeze(-2)
         return tokens * self.query, tokens * self.key, tokens * self.value
 
-    def forward(self, expression: Tensor) -> Tensor:
-        """Attended expression, ``(n_obs, n_genes)``."""
-        attended = scalar_attention(*self.heads(expression), method=self.method)
+    def maps(self, *states: Tensor) -> GeneMaps:
+        """Maps of each cell and head, as queries and keys, from expression."""
+        (expression,) = states
+        tokens = expression.unsqueeze(-2)
+        return GeneMaps(tokens * self.query, tokens * self.key, self.method)
+
+    def attend(self, maps: Maps, *states: Tensor) -> Tensor:
+        """Attended expression, ``(n_obs, n_genes)``: its values averaged with any maps."""
+        (expression,) = states
+        attended = maps.average(expression.unsqueeze(-2) * self.value)
         return torch.einsum("h,...hg->...g", self.head_weight, attended)
 
 

@@ -148,9 +148,15 @@ class ClassifierModel(SupervisedModel):
             values are no log-normalised expression.
         """
         logits = self._outputs(adata, indices, batch_size)
-        if not soft:
-            labels: np.ndarray[Any, Any] = self.classes[logits.argmax(axis=1)]
-            return labels
+        return self._probabilities(logits, adata, indices) if soft else self._labels_of(logits)
+
+    def _labels_of(self, logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        labels: np.ndarray[Any, Any] = self.classes[logits.argmax(axis=1)]
+        return labels
+
+    def _probabilities(
+        self, logits: np.ndarray[Any, Any], adata: AnnData | None, indices: Cells
+    ) -> pd.DataFrame:
         data = self._data(adata)
         cells = cell_indices(indices, data.n_obs)
         return pd.DataFrame(
@@ -213,9 +219,12 @@ class ClassifierModel(SupervisedModel):
 
         Raises
         ------
+        RuntimeError
+            If the model is not trained.
         ValueError
             If there is no such cell.
         """
+        self._check_trained()
         indices, _ = self._cells_to_evaluate(adata, indices)
         dataset = self._dataset(adata)
         cells = cell_indices(indices, len(dataset))

@@ -26,7 +26,7 @@ from tgem.model._base._saving import read_saved, write_saved
 from tgem.train import SupervisedTrainingPlan, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from anndata import AnnData
 
@@ -209,11 +209,22 @@ class SupervisedModel(RegisteredModel):
         """Outputs of the network, ``(n_obs, n_targets)``."""
         self._check_trained()
         dataset = self._dataset(adata)
-        cells = cell_indices(indices, len(dataset))
+        return self._outputs_of(dataset, cell_indices(indices, len(dataset)), batch_size)
+
+    def _outputs_of(
+        self,
+        dataset: FieldDataset,
+        cells: np.ndarray[Any, Any],
+        batch_size: int | None,
+        *,
+        network: Callable[..., torch.Tensor] | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Outputs for cells of a data set that is checked, of the network or a variant of it."""
+        network = self.module if network is None else network
         self.module.eval()
         with torch.inference_mode():
             outputs = [
-                self.module(*inputs).float().cpu().numpy()
+                network(*inputs).float().cpu().numpy()
                 for inputs in self._batches(dataset, cells, batch_size)
             ]
         if not outputs:
