@@ -33,7 +33,7 @@ _MARKS = (
     ("H3K36me3", "body", 0.4),
     ("H3K4me1", "upstream", 0.4),
 )
-_SHARED = 0.8  # variance of a gene's signals that its cell types have in common
+_SHARED = 0.93  # variance of a gene's signals that its cell types have in common
 _PEAK = 1.2  # log fold of a peak over background reads
 _HEIGHT = 0.8  # standard deviation of a peak's log height between genes
 _UNEVEN = 0.5  # standard deviation of the log rate between bins: counts are overdispersed

@@ -47,8 +47,8 @@ def peak_heights(
     heights = {}
     here = np.arange(n_types)[:, None] == code
     for name, loading, (inside, outside) in (
-        (ACTIVATING, 0.6, (1.2, -1.0)),
-        (REPRESSIVE, -0.3, (-1.4, 1.2)),
+        (ACTIVATING, 0.6, (1.5, -1.3)),
+        (REPRESSIVE, -0.3, (-1.7, 1.5)),
     ):
         own = np.sqrt(1 - loading**2) * between_genes(rng, openness.shape)
         height = loading * openness + own

@@ -1,0 +1,279 @@
+"""Genes whose predicted regulation is specific to one cell type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import mudata
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+
+from tgem._core import keys
+from tgem._core.errors import listed
+from tgem._core.validate import check_choice, check_data, check_key
+from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
+from tgem.tl._mark_levels import compare_marks, mark_levels
+from tgem.tl._provenance import record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_SOURCE = "cell_type_specific_genes"
+
+
+def cell_type_specific_genes(
+    adata: AnnData | MuData,
+    *,
+    prediction_key: str | None = None,
+    gene_key: str = "gene_id",
+    cell_type_key: str = "cell_type",
+    expression_key: str | None = None,
+    against: Literal["max", "mean"] = "max",
+    min_score: float = 0.25,
+    gene_sets: Mapping[str, Sequence[str]] | str | Path | None = None,
+    key_added: str | None = None,
+    copy: bool = False,
+) -> AnnData | MuData | None:
+    """Find the genes that a model predicts to be expressed in one cell type and not in others.
+
+    A gene's *specificity* to a cell type is its prediction there minus the largest, or the mean,
+    of its predictions in the other cell types. Genes of at least `min_score` form the cell type's
+    group, and two questions are asked of each group, as in :cite:p:`kang2020`: which gene sets it
+    holds more of than chance would, and which marks distinguish it.
+
+    The marks are compared twice, by the two-sided Mann-Whitney test: the group's genes in their
+    cell type against the same genes in the other cell types (mean), and against all other genes
+    in the same cell type. A mark's level is ``log1p`` of the mean reads of its bins, standardised
+    within each cell type. A model that reads the marks has chosen the group by them:
+    the p-values say by which marks, not that an independent discovery was made.
+
+    Parameters
+    ----------
+    adata
+        Observations are genes in cell types. MuData or AnnData with predictions in ``.obs``.
+        Marks are read from every modality with ``.var["mark"]``, methylation from one with
+        ``.var["slot"]`` and ``.var["feature"]``, as
+        :func:`tgem.datasets.synthetic_epigenome` has them.
+    prediction_key
+        Numeric column of ``.obs``: a probability of high expression, or an expression.
+        ``"epi_prediction"`` by default. Missing values are left out.
+    gene_key, cell_type_key
+        Columns of ``.obs`` that say which gene in which cell type an observation is.
+    expression_key
+        Column of ``.obs`` with measured expression. If given, a gene joins a group only if its
+        measured expression is specific to the same cell type too, compared in the same way.
+    against
+        ``"max"`` asks for more than in every other cell type, ``"mean"`` for more than on average.
+    min_score
+        Smallest specificity of the group's genes, on the scale of the predictions.
+    gene_sets
+        Sets to test, as :func:`tgem.enrich.read_gene_sets` takes them; ``None`` for no test. The
+        background is every gene that was compared.
+    key_added
+        Prefix of the slots to read and write, ``"epi"`` by default.
+    copy
+        Whether to return a changed copy and leave `adata` as it is.
+
+    Returns
+    -------
+    ``None``, or the changed copy. Writes
+
+    ``.obs["epi_specificity"]``
+        float32, missing where a gene is predicted in fewer than two cell types;
+    ``.uns["epi_specific_genes"]``
+        DataFrame, one row for each gene of a group: ``cell_type``, ``gene``, ``rank``, ``score``,
+        ``prediction``, and with `expression_key` ``expression_score``;
+    ``.uns["epi_specific_marks"]``
+        DataFrame, one row for each cell type, mark and contrast (``"other cell types"``,
+        ``"other genes"``): ``effect`` (difference of the means, in standard deviations between
+        the cell type's genes), ``auroc`` (0.5 for none), ``p_value``, ``fdr`` (Benjamini and
+        Hochberg over the tests of a contrast), ``n_genes``. Missing for fewer than three genes;
+    ``.uns["epi_enrichment"]``
+        with `gene_sets`: ``class`` (the cell type), ``source`` and the columns of
+        :func:`tgem.enrich.over_representation`;
+    ``.uns["epi_specific_genes_params"]``
+        the settings, the ``cell_types``, ``n_genes`` (compared) and tgem's version. The other two
+        tables have theirs.
+
+    Raises
+    ------
+    KeyError
+        If a column is missing.
+    ValueError
+        If predictions are no numbers, an observation lacks its gene or cell type, a gene occurs
+        twice in a cell type, no gene is in two cell types, or no gene set shares a gene with the
+        data; `adata` is then unchanged.
+
+    Examples
+    --------
+    Predictions by hand, where a model's would come from :func:`tgem.tl.predict`:
+
+    >>> import tgem
+    >>> mdata = tgem.datasets.synthetic_epigenome(200)
+    >>> mdata.obs["epi_prediction"] = 1.0 * (mdata.obs["expected_expression"] > 4)
+    >>> tgem.tl.cell_type_specific_genes(mdata, expression_key="expression")
+    >>> marks = mdata.uns["epi_specific_marks"]
+    >>> sorted(marks[(marks["contrast"] == "other cell types") & (marks["fdr"] < 0.05)]["mark"])
+    ['H3K27me3', 'H3K27me3', 'H3K4me3', 'H3K4me3']
+    """
+    check_data(adata, MuData if isinstance(adata, MuData) else AnnData)
+    check_choice("against", against, ("max", "mean"))
+    obs = _table(adata, prediction_key, key_added, columns=(gene_key, cell_type_key))
+    obs["score"] = _specificity(obs, "prediction", against)
+    if obs["score"].isna().all():
+        msg = (
+            "Expected predictions of the same genes in at least two cell types, but no gene of "
+            f"{obs['gene'].nunique()} in adata.obs[{gene_key!r}] has two. Its cell types, "
+            f"adata.obs[{cell_type_key!r}]: {listed(obs['cell_type'].unique())}."
+        )
+        raise ValueError(msg)
+    chosen = obs["score"] >= min_score
+    if expression_key is not None:
+        obs["expression"] = _numbers(adata, expression_key)
+        obs["expression_score"] = _specificity(obs, "expression", against)
+        chosen &= obs["expression_score"] > 0
+    cell_types = sorted(obs["cell_type"].unique())
+    genes = _ranked(obs[chosen], cell_types)
+    groups = {
+        label: genes.loc[genes["cell_type"] == label, "gene"].tolist() for label in cell_types
+    }
+    background = list(dict.fromkeys(obs.loc[obs["score"].notna(), "gene"]))
+    marks = compare_marks(mark_levels(adata), obs, groups)
+    enriched = None if gene_sets is None else _enrichment(groups, gene_sets, background)
+
+    target = _copied(adata) if copy else adata
+    prefix = _prefix(key_added)
+    settings = {
+        "prediction_key": prediction_key or keys.PREDICTION.key(prefix),
+        "gene_key": gene_key,
+        "cell_type_key": cell_type_key,
+        "expression_key": expression_key,
+        "against": against,
+        "min_score": float(min_score),
+        "n_genes": len(background),
+        "cell_types": np.array(cell_types, dtype=object),
+    }
+    keys.SPECIFICITY.write(target, obs["score"].to_numpy(dtype=np.float32), prefix)
+    for slot, table in ((keys.SPECIFIC_GENES, genes), (keys.SPECIFIC_MARKS, marks)):
+        slot.write(target, table, prefix)
+        record(target, slot, prefix, settings)
+    if enriched is not None:
+        keys.ENRICHMENT.write(target, enriched, prefix)
+        params = {
+            "method": "over_representation",
+            "n_background": len(background),
+            "classes": settings["cell_types"],
+        }
+        record(target, keys.ENRICHMENT, prefix, params)
+    return target if copy else None
+
+
+def _prefix(key_added: str | None) -> str:
+    return key_added or keys.EPI_PREFIX
+
+
+def _copied(data: AnnData | MuData) -> AnnData | MuData:
+    # Otherwise mudata copies the columns of the modalities into the whole.
+    with mudata.set_options(pull_on_update=False):
+        return data.copy()
+
+
+def _table(
+    data: AnnData | MuData,
+    prediction_key: str | None,
+    key_added: str | None,
+    *,
+    columns: tuple[str, str],
+) -> pd.DataFrame:
+    """Gene, cell type and prediction of each observation, checked."""
+    for column in columns:
+        check_key(data, "obs", column)
+    key = prediction_key or keys.PREDICTION.key(_prefix(key_added))
+    if prediction_key is None:
+        keys.PREDICTION.read(data, _prefix(key_added))
+    table = data.obs[list(columns)].set_axis(["gene", "cell_type"], axis="columns")
+    unnamed = table.isna().any(axis=1)
+    if unnamed.any():
+        msg = (
+            f"Expected every observation to have a gene and a cell type, but {unnamed.sum()} of "
+            f"{len(table)} lack one: {listed(table.index[unnamed])}."
+        )
+        raise ValueError(msg)
+    table = table.astype(str)
+    repeated = table.duplicated()
+    if repeated.any():
+        msg = (
+            f"Expected each gene once in each cell type, but {repeated.sum()} of {len(table)} "
+            f"observations repeat one: {listed(table.index[repeated])}. Name the columns with "
+            "`gene_key` and `cell_type_key`."
+        )
+        raise ValueError(msg)
+    table["prediction"] = _numbers(data, key)
+    return table
+
+
+def _numbers(data: AnnData | MuData, key: str) -> np.ndarray[Any, Any]:
+    check_key(data, "obs", key)
+    column = data.obs[key]
+    if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        numeric = [str(name) for name in data.obs.select_dtypes("number").columns]
+        msg = (
+            f"Expected numbers in adata.obs[{key!r}], such as probabilities, found "
+            f"{column.dtype}: {listed(column.unique(), 3)}. Numeric columns: {listed(numeric)}."
+        )
+        raise ValueError(msg)
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    if np.isinf(values).any():
+        msg = f"Expected finite numbers in adata.obs[{key!r}], found {np.isinf(values).sum()} inf."
+        raise ValueError(msg)
+    return values
+
+
+def _specificity(table: pd.DataFrame, column: str, against: str) -> np.ndarray[Any, Any]:
+    """Value of each observation minus those of its gene in the other cell types."""
+    wide = table.pivot(index="gene", columns="cell_type", values=column)  # noqa: PD010
+    values = wide.to_numpy(dtype=float)
+    others = np.full(values.shape, np.nan)
+    for number in range(values.shape[1]):
+        rest = pd.DataFrame(np.delete(values, number, axis=1))
+        others[:, number] = rest.max(axis=1) if against == "max" else rest.mean(axis=1)
+    rows = wide.index.get_indexer(table["gene"])
+    columns = wide.columns.get_indexer(table["cell_type"])
+    return (values - others)[rows, columns]
+
+
+def _ranked(chosen: pd.DataFrame, cell_types: list[str]) -> pd.DataFrame:
+    """Genes of each group, the most specific first."""
+    table = chosen.assign(order=chosen["cell_type"].map(cell_types.index))
+    table = table.sort_values(["order", "score", "gene"], ascending=[True, False, True])
+    table["rank"] = table.groupby("order").cumcount() + 1
+    columns = ["cell_type", "gene", "rank", "score", "prediction"]
+    columns += [name for name in ("expression_score",) if name in table]
+    return table[columns].reset_index(drop=True)
+
+
+def _enrichment(
+    groups: dict[str, list[str]],
+    gene_sets: Mapping[str, Sequence[str]] | str | Path,
+    background: list[str],
+) -> pd.DataFrame:
+    sets = read_gene_sets(gene_sets)
+    members = {gene for genes in sets.values() for gene in genes}
+    if members.isdisjoint(background):
+        msg = (
+            f"Expected gene sets that share genes with the data, but none of the {len(members)} "
+            f"genes in {len(sets)} sets ({listed(sorted(members), 3)}) is among the "
+            f"{len(background)} genes of the data ({listed(background, 3)}). Both need the same "
+            "kind of name."
+        )
+        raise ValueError(msg)
+    tables = [
+        over_representation(genes, sets, background).assign(**{"class": label, "source": _SOURCE})
+        for label, genes in groups.items()
+    ]
+    # Empty tables would make pandas guess the types of the joined columns.
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True)[["class", "source", *RESULT_COLUMNS]]
