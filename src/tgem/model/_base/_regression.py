@@ -1,0 +1,52 @@
+"""What models of measured values share: splits without classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tgem._core.errors import listed
+from tgem._core.validate import cell_indices
+from tgem.data import FieldDataset, Split, split_from_column, stratified_split
+from tgem.model._base._model import SupervisedModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tgem.data import Data
+    from tgem.model._base._registered import Cells
+
+
+class RegressionModel(SupervisedModel):
+    """A model of measured values: every sample can be trained on."""
+
+    def _make_split(self, dataset: FieldDataset, split_key: str | None, **sizes: Any) -> Split:
+        codes = np.zeros(len(dataset), dtype=int)
+        if split_key is None:
+            return stratified_split(codes, **sizes)
+        return split_from_column(self._column(self._data(None), split_key), codes, split_key)
+
+    def _column(self, data: Data, key: str) -> pd.Series[Any]:
+        """A column of the samples, from the MuData's own table or that of a modality."""
+        tables = [data.obs, *(table.obs for table in getattr(data, "mod", {}).values())]
+        for table in tables:
+            if key in table:
+                return table[key].reindex(data.obs_names)
+        known = dict.fromkeys(str(name) for table in tables for name in table)
+        msg = f"Expected {key!r} in mdata.obs. Available: {listed(known, 12) or 'none'}."
+        raise KeyError(msg)
+
+    def _samples_to_evaluate(self, data: Data | None, indices: Cells) -> np.ndarray[Any, Any]:
+        """Those named; else all of other data, and of the training data the held-out ones."""
+        if indices is not None or (data is not None and data is not self.adata):
+            return cell_indices(indices, self._data(data).n_obs)
+        for name in ("test", "validation"):
+            cells = getattr(self, f"{name}_indices")
+            if cells is not None and len(cells):
+                return np.asarray(cells)
+        msg = (
+            "Expected test or validation samples to evaluate on: the model was trained on all. "
+            "Name others with `mdata` or `indices`."
+        )
+        raise ValueError(msg)

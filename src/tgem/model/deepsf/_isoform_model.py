@@ -1,0 +1,240 @@
+"""Predictions of isoforms from splicing factors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tgem._core.errors import GeneAlignmentWarning, listed, warn
+from tgem._core.scvi_compat import field_states
+from tgem._core.validate import cell_indices
+from tgem.data import FieldDataset
+from tgem.model._base._regression import RegressionModel
+from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY, DeepSFModule
+from tgem.model.deepsf._scores import expression_scores, usage_scores
+from tgem.model.deepsf._start import start_module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mudata import MuData
+
+    from tgem.model._base._registered import Cells
+
+SAMPLES_AT_ONCE = 64
+
+
+class IsoformModel(RegressionModel):
+    """A network from genes to isoforms: names, predictions, scores."""
+
+    _features = GENES_KEY
+    module: DeepSFModule
+
+    # -- names ----------------------------------------------------------------------------
+
+    @property
+    def _isoforms(self) -> dict[str, Any]:
+        return field_states(self.registry_)[ISOFORMS_KEY]
+
+    @property
+    def isoform_names(self) -> pd.Index:
+        """Isoforms that the model predicts, in its order."""
+        return pd.Index(self._isoforms["column_names"], dtype=object)
+
+    @property
+    def isoform_genes(self) -> pd.Index:
+        """Gene of each isoform of :attr:`isoform_names`; missing for an event without one."""
+        positions = np.asarray(self._isoforms["genes"])
+        names = self.gene_names.to_numpy(dtype=object)[np.maximum(positions, 0)]
+        return pd.Index(np.where(positions >= 0, names, None), dtype=object)
+
+    @property
+    def factor_names(self) -> pd.Index:
+        """Splicing factors, in the model's order."""
+        return self.gene_names[field_states(self.registry_)[GENES_KEY]["factors"]]
+
+    @property
+    def _n_targets(self) -> int:
+        return len(self._isoforms["column_names"])
+
+    # -- data -----------------------------------------------------------------------------
+
+    def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
+        start_module(self.module, dataset, cells)
+
+    def _dataset(self, adata: MuData | None) -> FieldDataset:
+        dataset = super()._dataset(adata)
+        if adata is not None and adata is not self.adata:
+            self._report_missing_genes(adata)
+        return dataset
+
+    def _report_missing_genes(self, mdata: MuData) -> None:
+        """Warn about genes without which isoforms cannot be predicted."""
+        if self._isoforms["values"] == "psi":
+            return
+        field = next(field for field in self._fields if field.registry_key == GENES_KEY)
+        found = field.match(field_states(self.registry_)[GENES_KEY], mdata).columns >= 0
+        lost = ~found[np.asarray(self._isoforms["genes"])]
+        if lost.any():
+            genes = self.isoform_genes[lost].unique()
+            msg = (
+                f"{len(genes)} genes of the model are not in {field.called(mdata)}: their "
+                f"{int(lost.sum())} isoforms of {len(lost)} are predicted as missing (NaN). "
+                f"Absent: {listed(genes)}."
+            )
+            warn(msg, GeneAlignmentWarning)
+
+    def _blocks(
+        self, mdata: MuData | None, indices: Cells, batch_size: int | None = None
+    ) -> Iterator[tuple[torch.Tensor, np.ndarray[Any, Any]]]:
+        """Gene TPM of a block of samples on the model's device, and the isoforms' values."""
+        self._check_trained()
+        dataset = self._dataset(mdata)
+        cells = cell_indices(indices, len(dataset))
+        size = SAMPLES_AT_ONCE if batch_size is None else batch_size
+        self.module.eval()
+        for first in range(0, len(cells), size):
+            batch = dataset[cells[first : first + size]]
+            yield torch.from_numpy(batch[GENES_KEY]).to(self.module.device), batch[ISOFORMS_KEY]
+
+    # -- predictions ----------------------------------------------------------------------
+
+    def predict(
+        self,
+        mdata: MuData | None = None,
+        indices: Cells = None,
+        *,
+        log: bool = False,
+        batch_size: int | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Predict every isoform's expression from splicing factors, genes and context.
+
+        New data need the gene modality only. Factors and genes are matched by name.
+
+        Parameters
+        ----------
+        mdata
+            Samples; ``None`` for the training data.
+        indices
+            Positions of the samples, or a boolean mask; ``None`` for all.
+        log
+            Whether to return log2(1 + TPM), the scale of the loss, instead of TPM (for the
+            ``"psi"`` decoder the logit of PSI instead of PSI).
+        batch_size
+            Samples per forward pass.
+
+        Returns
+        -------
+        Array of float32, ``(n_obs, n_isoforms)``, isoforms in the order of :attr:`isoform_names`;
+        NaN for isoforms whose gene is not in the data.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not trained.
+        ValueError
+            If the values are not TPM, or too few of the factors are in the data.
+        """
+        outputs = self._outputs(mdata, indices, batch_size)
+        if log:
+            return outputs
+        natural: np.ndarray[Any, Any] = self.module.decoder.natural(torch.from_numpy(outputs))
+        return natural.numpy()
+
+    def get_usage(
+        self,
+        mdata: MuData | None = None,
+        indices: Cells = None,
+        *,
+        batch_size: int | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Predict the share of each isoform in its gene.
+
+        Parameters
+        ----------
+        mdata
+            Samples; ``None`` for the training data.
+        indices
+            Positions of the samples, or a boolean mask; ``None`` for all.
+        batch_size
+            Samples per forward pass.
+
+        Returns
+        -------
+        Array of float32, ``(n_obs, n_isoforms)``. The ``"usage"`` decoder's sum to 1 within each
+        gene; the others' are predicted TPM over the gene's TPM, and PSI for ``"psi"``.
+        """
+        with torch.inference_mode():
+            usage = [
+                self._usage(self.module.scaled(self.module.factor_levels(genes)), genes)
+                for genes, _ in self._blocks(mdata, indices, batch_size)
+            ]
+        empty = np.empty((0, self._n_targets), dtype=np.float32)
+        return np.concatenate([*(block.cpu().numpy() for block in usage), empty])
+
+    def _usage(self, scaled: torch.Tensor, genes: torch.Tensor) -> torch.Tensor:
+        """Predicted usage at given factors, ``(n_obs, n_isoforms)``."""
+        decoder = self.module.decoder
+        logits = self.module.logits(scaled, genes)
+        return decoder.usage(logits, self.module.hosts(genes))
+
+    def evaluate(self, mdata: MuData | None = None, indices: Cells = None) -> dict[str, float]:
+        """Compare predicted with measured isoforms.
+
+        Parameters
+        ----------
+        mdata
+            Samples with isoforms; ``None`` for the training data.
+        indices
+            Positions of the samples, or a boolean mask. ``None`` means all samples of other data,
+            and of the training data the test samples (or, if there are none, the validation ones).
+
+        Returns
+        -------
+        ``mse``, ``pearson``, ``spearman``: of log2(1 + TPM), the correlations within each sample
+        over its isoforms and then averaged. ``mse_mean_usage``: the error of the gene's TPM times
+        the mean usage in training, a prediction that needs no factors. ``usage_r2``: share of the
+        squared deviation of usage from that mean which is predicted, over isoforms whose gene has
+        at least 1 TPM in the sample; at or below 0 the factors say nothing. ``n_samples``. For
+        the ``"psi"`` decoder all of it is of PSI.
+
+        Raises
+        ------
+        ValueError
+            If there are no held-out samples, or no measured isoforms.
+        """
+        self._check_trained()
+        cells = self._samples_to_evaluate(mdata, indices)
+        mean_usage = self.module.mean_usage.cpu().numpy()
+        rows = []
+        with torch.inference_mode():
+            for genes, measured in self._blocks(mdata, cells):
+                scaled = self.module.scaled(self.module.factor_levels(genes))
+                predicted = self.module.outputs(scaled, genes)
+                gene_tpm = self.module.decoder.expand(self.module.hosts(genes)).cpu().numpy()
+                usage = self._usage(scaled, genes).cpu().numpy()
+                if self._isoforms["values"] == "psi":
+                    rows.append(expression_scores(measured, usage, mean_usage))
+                    rows[-1] |= usage_scores(measured, usage, mean_usage)
+                    continue
+                logs = np.log2(1 + measured)
+                baseline = np.log2(1 + mean_usage * gene_tpm)
+                rows.append(expression_scores(logs, predicted.cpu().numpy(), baseline))
+                share = np.where(gene_tpm >= 1, measured / np.maximum(gene_tpm, 1e-9), np.nan)
+                rows[-1] |= usage_scores(share, usage, mean_usage)
+        table = pd.DataFrame([{k: v.sum() for k, v in row.items()} for row in rows]).sum()
+        if not table.get("n_values", 0):
+            msg = "Expected measured isoforms of the model to compare with, found none."
+            raise ValueError(msg)
+        n_samples = len(cells)
+        return {
+            "mse": table["squared_error"] / table["n_values"],
+            "mse_mean_usage": table["baseline_error"] / table["n_values"],
+            "pearson": table["pearson"] / n_samples,
+            "spearman": table["spearman"] / n_samples,
+            "usage_r2": 1 - table["usage_error"] / max(table["usage_spread"], 1e-12),
+            "n_samples": n_samples,
+        }

@@ -1,0 +1,322 @@
+"""The DeepSF model class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData
+
+from tgem._core.errors import GeneAlignmentWarning, listed, warn
+from tgem._core.scvi_compat import field_states
+from tgem._core.validate import check_choice, check_count, check_data
+from tgem.data import Field, GeneField, IsoformField, check_tpm, match_names, summarize_tpm
+from tgem.model.deepsf._context import GeneContext, pretrained
+from tgem.model.deepsf._interpreted import InterpretedModel
+from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY, DeepSFModule
+from tgem.model.deepsf._presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MODALITIES = {"gene": "gene", "isoform": "isoform"}
+
+
+class DeepSF(InterpretedModel):
+    """DeepSF: predicts isoforms from splicing factors, and says which factor regulates which.
+
+    Dense layers read the expression of splicing factors; a decoder turns them, together with the
+    expression of each isoform's gene and optionally the cell's context, into the expression of
+    every isoform :cite:p:`deepsf`.
+
+    Parameters
+    ----------
+    mdata
+        Data set up with :meth:`setup_mudata`.
+    decoder
+        ``"usage"``: the gene's TPM, shared out among its isoforms by a softmax which starts at
+        the mean usage in training. ``"additive"``: DeepSF as published. ``"sigmoid"``: DeepRBP as
+        published :cite:p:`deeprbp2024`. ``"psi"``: for values in 0 to 1, possibly missing.
+    hidden
+        Units of the layers between the factors and the decoder; ``None`` for the decoder's
+        preset, (183, 82) for DeepSF and (1024, 128) for DeepRBP.
+    dropout
+        Share of hidden units dropped in training; ``None`` for the preset's.
+    context
+        A pretrained autoencoder of gene expression from :meth:`pretrain_context`, the folder of
+        one, or ``None``.
+    fine_tune_context
+        Whether training changes the context's encoder.
+    registry
+        Set-up of the training data when there are no data; used by :meth:`load`.
+
+    Examples
+    --------
+    >>> import tgem
+    >>> mdata = tgem.datasets.synthetic_splicing(n_obs=60, n_factors=8, n_isoforms=80)
+    >>> tgem.model.DeepSF.setup_mudata(mdata)
+    >>> model = tgem.model.DeepSF(mdata)
+    >>> model.train(max_epochs=5, enable_progress_bar=False)
+    >>> model.predict().shape == (60, len(model.isoform_names))
+    True
+    """
+
+    _data_type = MuData
+
+    def __init__(
+        self,
+        mdata: MuData | None = None,
+        *,
+        decoder: Literal["usage", "additive", "sigmoid", "psi"] | None = None,
+        hidden: Sequence[int] | None = None,
+        dropout: float | None = None,
+        context: GeneContext | str | Path | dict[str, Any] | None = None,
+        fine_tune_context: bool = False,
+        registry: dict[str, Any] | None = None,
+        adata: MuData | None = None,
+    ) -> None:
+        mdata = adata if mdata is None else mdata
+        self._given = {"decoder": decoder, "hidden": hidden, "dropout": dropout}
+        if isinstance(context, str | Path):
+            context = GeneContext.load(context)
+        elif isinstance(context, dict):  # of a saved model, whose weights come with its own
+            context = GeneContext.from_description(context)
+        self._context, self._fine_tune_context = context, fine_tune_context
+        super().__init__(
+            mdata,
+            registry,
+            {
+                "decoder": decoder,
+                "hidden": None if hidden is None else [int(size) for size in hidden],
+                "dropout": dropout,
+                "context": None if context is None else context.describe(),
+                "fine_tune_context": fine_tune_context,
+            },
+        )
+
+    @classmethod
+    def setup_mudata(
+        cls,
+        mdata: MuData,
+        modalities: Mapping[str, str] | None = None,
+        gene_layer: str | None = None,
+        *,
+        isoform_layer: str | None = None,
+        gene_id_key: str = "gene_id",
+        factor_key: str = "splicing_factor",
+        context_key: str | None = "protein_coding",
+    ) -> None:
+        """Say where genes and isoforms are, and check both.
+
+        Samples are paired by name. Isoforms that are the only one of their gene, and isoforms
+        whose gene is not in the gene modality, are set aside. Only identifiers are written, into
+        ``mdata.uns``.
+
+        Parameters
+        ----------
+        mdata
+            Genes and isoforms of the same samples, both in **TPM** (not logarithms; the model
+            takes those itself). For the ``"psi"`` decoder, the isoform modality holds events with
+            values in 0 to 1, NaN where not observed.
+        modalities
+            Names of the two modalities, ``{"gene": "gene", "isoform": "isoform"}`` by default.
+        gene_layer, isoform_layer
+            Layers with the values; ``None`` for ``.X``.
+        gene_id_key
+            Column of the isoforms' ``.var`` with the gene of each, a name in the gene modality,
+            with or without version suffix.
+        factor_key
+            Boolean column of the genes' ``.var`` that marks the splicing factors.
+        context_key
+            Boolean column of the genes' ``.var`` that marks the genes of the context.
+
+        Raises
+        ------
+        KeyError
+            If a modality, layer or column does not exist.
+        ValueError
+            For logarithms, counts, negative or missing values, repeated names, samples that do
+            not pair, no splicing factor, or no gene with two isoforms.
+        """
+        given = dict(MODALITIES if modalities is None else modalities)
+        if set(given) != set(MODALITIES):
+            msg = (
+                "Expected `modalities` to name the modality of 'gene' and of 'isoform', got "
+                f"{given!r}. Pass `modalities={{'gene': ..., 'isoform': ...}}`."
+            )
+            raise ValueError(msg)
+        modalities = given
+        setup_args = cls._get_setup_method_args(
+            **{key: value for key, value in locals().items() if key != "given"}
+        )
+        cls._register(mdata, setup_args)
+
+    @classmethod
+    def _make_fields(cls, **setup_args: Any) -> list[Field]:
+        modalities = setup_args["modalities"]
+        genes = GeneField(
+            GENES_KEY,
+            modality=modalities["gene"],
+            layer=setup_args["gene_layer"],
+            factor_key=setup_args["factor_key"],
+            context_key=setup_args["context_key"],
+        )
+        isoforms = IsoformField(
+            ISOFORMS_KEY,
+            modality=modalities["isoform"],
+            layer=setup_args["isoform_layer"],
+            gene_id_key=setup_args["gene_id_key"],
+            genes=genes,
+        )
+        return [genes, isoforms]
+
+    def _make_module(self) -> DeepSFModule:
+        values = self._isoforms["values"]
+        name = self._given["decoder"] or ("psi" if values == "psi" else "usage")
+        check_choice("decoder", name, PRESETS)
+        if (name == "psi") != (values == "psi"):
+            msg = (
+                f"Expected {'values in 0 to 1' if name == 'psi' else 'TPM'} for "
+                f"`decoder={name!r}`, and the isoform modality holds {values.upper()}."
+            )
+            raise ValueError(msg)
+        self._init_params["decoder"] = name
+        preset = PRESETS[name]
+        hidden = preset.hidden if self._given["hidden"] is None else self._given["hidden"]
+        for size in hidden:
+            check_count("hidden", size)
+        dropout = preset.dropout if self._given["dropout"] is None else self._given["dropout"]
+        context = self._context
+        return DeepSFModule(
+            field_states(self.registry_)[GENES_KEY]["factors"],
+            self._isoforms["genes"],
+            decoder=name,
+            hidden=hidden,
+            dropout=float(dropout),
+            clip=preset.clip,
+            unit_range=preset.unit_range,
+            context=None if context is None else context.copied_network(),
+            context_genes=[] if context is None else self._context_columns(context),
+            fine_tune_context=self._fine_tune_context,
+        )
+
+    def _context_columns(self, context: GeneContext) -> list[int]:
+        """Position of the context's genes among the model's; says which are missing."""
+        matched = match_names(
+            pd.Index(context.genes), self.gene_names, "the gene modality", kind="genes"
+        )
+        missing = np.asarray(context.genes, dtype=object)[matched.columns < 0]
+        if len(missing) > (1 - self.min_gene_share) * len(context.genes):
+            msg = (
+                f"Expected the genes of the context in the gene modality, found "
+                f"{len(context.genes) - len(missing)} of {len(context.genes)}: "
+                f"{listed(missing, 3)} are absent. Bring both to the same identifiers."
+            )
+            raise ValueError(msg)
+        if len(missing):
+            msg = (
+                f"{len(missing)} of the context's {len(context.genes)} genes are not in the gene "
+                f"modality; they are held at their mean in pretraining: {listed(missing)}."
+            )
+            warn(msg, GeneAlignmentWarning)
+        columns: list[int] = matched.columns.tolist()
+        return columns
+
+    def _training_defaults(self) -> dict[str, Any]:
+        return PRESETS[self._decoder_name].training
+
+    @classmethod
+    def pretrain_context(
+        cls,
+        data: AnnData | MuData,
+        layer: str | None = None,
+        *,
+        modality: str = "gene",
+        context_key: str | None = "protein_coding",
+        n_features: int = 512,
+        max_epochs: int = 500,
+        lr: float = 1e-3,
+        validation_size: float = 0.2,
+        seed: int = 0,
+    ) -> GeneContext:
+        """Train the autoencoder of gene expression on any cohort.
+
+        Three layers of sigmoid units, the first two batch normalised, read the protein-coding
+        genes' log2(1 + TPM), brought to 0 to 1 by the cohort's range; Adam with a weight decay of
+        1e-6 as published :cite:p:`deepsf`, fewer epochs and a larger learning rate.
+
+        Parameters
+        ----------
+        data
+            Samples x genes in TPM: an AnnData, or a MuData with the modality `modality`. It needs
+            no set-up, no isoforms, and may hold other samples and genes than those of the model.
+        layer
+            Layer with the values; ``None`` for ``.X``.
+        modality
+            Modality of a MuData that holds the genes.
+        context_key
+            Boolean column of ``.var`` that marks the genes to read; ``None`` for all genes.
+        n_features
+            Units of each layer.
+        max_epochs
+            Passes over the samples.
+        lr
+            Learning rate.
+        validation_size
+            Share of the samples held out to measure the explained variance.
+        seed
+            Decides initial weights, held-out samples and the order of the samples.
+
+        Returns
+        -------
+        The context, with `save` and `load`, for ``DeepSF(mdata, context=...)``.
+
+        Raises
+        ------
+        ValueError
+            If the values are not TPM, or no gene is marked.
+        """
+        check_data(data, (AnnData, MuData))
+        name = modality if isinstance(data, MuData) else None
+        field = GeneField(
+            GENES_KEY, modality=name, layer=layer, factor_key="", context_key=context_key
+        )
+        matrix, names = field.matrix(data), field.names(data)
+        check_tpm(summarize_tpm(matrix), field.location(data))
+        chosen = np.arange(len(names)) if context_key is None else field.flagged(data, context_key)
+        if not chosen.size:
+            msg = f"Expected genes marked by {context_key!r}, found none."
+            raise ValueError(msg)
+        values = matrix[:, chosen] if isinstance(matrix, np.ndarray) else matrix[:][:, chosen]
+        return pretrained(
+            values if isinstance(values, np.ndarray) else values.toarray(),
+            names[chosen],
+            n_features=n_features,
+            max_epochs=max_epochs,
+            batch_size=64,
+            lr=lr,
+            weight_decay=1e-6,
+            validation_size=validation_size,
+            seed=seed,
+        )
+
+    def __repr__(self) -> str:
+        sizes = [
+            layer.out_features
+            for layer in self.module.encoder
+            if hasattr(layer, "weight") and hasattr(layer, "out_features")
+        ]
+        lines = [
+            f"DeepSF, decoder {self._decoder_name!r}: {len(self.factor_names)} splicing factors "
+            f"-> {' -> '.join(map(str, sizes))} -> {self._n_targets} isoforms of "
+            f"{self.isoform_genes.nunique()} genes",
+        ]
+        field = next(field for field in self._fields if field.registry_key == ISOFORMS_KEY)
+        if isinstance(field, IsoformField):
+            lines += field.set_aside(self._isoforms)
+        lines.append(f"context: {self._context or 'none'}")
+        lines.append(self._describe_training())
+        return "\n".join(lines)

@@ -1,0 +1,202 @@
+"""Which factor regulates which isoform: DeepLIFT of all isoforms at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tgem._core.validate import cell_indices, check_choice, check_count
+from tgem.attr import deeplift_summary
+
+if TYPE_CHECKING:
+    from tgem.model.deepsf._module import DeepSFModule
+
+# Entries of the samples x isoforms tables that are held at once.
+TABLE_ENTRIES = 20_000_000
+GENE_SUMMARIES = ("max", "rms")
+
+
+class Regulation(NamedTuple):
+    """Attribution of every isoform to every splicing factor, summed up over samples.
+
+    Attributes
+    ----------
+    mean
+        Mean DeepLIFT score over the samples, ``(n_factors, n_isoforms)``, float32: how much the
+        factor moves the isoform away from where it is at the reference.
+    t_statistic
+        Mean over its standard error, the same shape; ``None`` for a single sample. The samples
+        are not independent draws of the model, so it ranks edges and is no test of them.
+    factors, isoforms
+        Names of rows and columns.
+    genes
+        Gene of each isoform.
+    n_samples
+        Number of samples.
+    residual
+        Largest difference between the sum of an isoform's scores and the change of what is
+        attributed, over samples and isoforms: 0 up to rounding.
+    """
+
+    mean: np.ndarray[Any, Any]
+    t_statistic: np.ndarray[Any, Any] | None
+    factors: pd.Index
+    isoforms: pd.Index
+    genes: pd.Index
+    n_samples: int
+    residual: float
+
+    def by_gene(self, summary: str = "rms") -> pd.DataFrame:
+        """Sum the isoforms of each gene up.
+
+        Parameters
+        ----------
+        summary
+            ``"rms"``: root mean square over the gene's isoforms. ``"max"``: largest absolute
+            score, as published for DeepRBP; it grows with the number of isoforms even where no
+            factor does anything, as the largest of many numbers is larger than that of few.
+
+        Returns
+        -------
+        DataFrame, factors x genes.
+        """
+        check_choice("summary", summary, GENE_SUMMARIES)
+        codes, genes = pd.factorize(self.genes)
+        table = np.zeros((len(genes), len(self.factors)), dtype=np.float32)
+        known = codes >= 0
+        scores, codes = np.abs(self.mean.T[known]), codes[known]
+        if summary == "max":
+            np.maximum.at(table, codes, scores)
+        else:
+            np.add.at(table, codes, scores**2)
+            table = np.sqrt(table / np.bincount(codes, minlength=len(genes))[:, None])
+        return pd.DataFrame(table.T, index=self.factors, columns=pd.Index(genes, name="gene"))
+
+    def edges(self, n_edges: int = 10_000, *, by: str = "mean") -> pd.DataFrame:
+        """Collect the strongest edges of the network.
+
+        Parameters
+        ----------
+        n_edges
+            Number of edges.
+        by
+            ``"mean"`` or ``"t_statistic"``: what ranks the edges, by absolute value.
+
+        Returns
+        -------
+        Long table, strongest first: ``source`` (factor), ``target`` (isoform), ``weight`` (signed
+        mean score), ``gene``, and ``t_statistic`` where there is one.
+        """
+        check_count("n_edges", n_edges)
+        check_choice("by", by, ("mean", "t_statistic"))
+        ranked = self.mean if by == "mean" else self.t_statistic
+        if ranked is None:
+            msg = "Expected a t-statistic to rank by, but a single sample has none."
+            raise ValueError(msg)
+        strength = np.abs(ranked).ravel()
+        kept = np.argpartition(strength, -min(n_edges, strength.size))[-n_edges:]
+        kept = kept[strength[kept] > 0]
+        kept = kept[np.argsort(-strength[kept], kind="stable")]
+        factor, isoform = np.unravel_index(kept, self.mean.shape)
+        table = pd.DataFrame(
+            {
+                "source": self.factors[factor],
+                "target": self.isoforms[isoform],
+                "weight": self.mean.ravel()[kept],
+                "gene": self.genes[isoform],
+            }
+        )
+        if self.t_statistic is not None:
+            table["t_statistic"] = self.t_statistic.ravel()[kept]
+        return table
+
+
+def reference_levels(
+    module: DeepSFModule, levels: torch.Tensor, reference: Any, column: Any
+) -> torch.Tensor:
+    """log2(1 + TPM) of the factors at the reference, ``(n_factors,)``.
+
+    Parameters
+    ----------
+    module
+        The network, for its training median.
+    levels
+        Levels of the factors in all samples, for a reference group.
+    reference
+        ``"median"``, ``"zero"``, ``{column: value}``, positions or a mask of samples.
+    column
+        Function from the name of a column to its values.
+    """
+    if isinstance(reference, str):
+        check_choice("reference", reference, ("median", "zero"))
+        return module.factor_median if reference == "median" else torch.zeros_like(levels[0])
+    if isinstance(reference, Mapping):
+        masks = [column(key).astype(str).to_numpy() == str(v) for key, v in reference.items()]
+        reference = np.logical_and.reduce(masks)
+    samples = cell_indices(reference, len(levels))
+    if not samples.size:
+        msg = "Expected samples in the reference group, found none."
+        raise ValueError(msg)
+    return levels[torch.from_numpy(samples)].mean(0)
+
+
+class Scores(NamedTuple):
+    """Mean and t-statistic, ``(n_factors, n_isoforms)``, and the completeness residual."""
+
+    mean: np.ndarray[Any, Any]
+    t_statistic: np.ndarray[Any, Any] | None
+    residual: float
+
+
+def deeplift_of_all_isoforms(
+    module: DeepSFModule, genes: torch.Tensor, levels: torch.Tensor
+) -> Scores:
+    """DeepLIFT scores of all isoforms, block by block.
+
+    Gene expression and context are held at the sample's values.
+
+    Parameters
+    ----------
+    module
+        The network, in evaluation mode.
+    genes
+        TPM of all genes in the samples.
+    levels
+        log2(1 + TPM) of the factors at the reference, ``(n_factors,)``.
+    """
+    decoder, n = module.decoder, len(genes)
+    inputs, baselines = module.scaled(module.factor_levels(genes)), module.scaled(levels)
+    hosts = torch.nan_to_num(module.hosts(genes), nan=0.0)
+    offset = decoder.offset(hosts, module.context_features(genes)).expand(n, -1)
+    weight = decoder.attributed_weight()
+    n_isoforms = len(weight)
+    means, statistics, residuals = [], [], [0.0]
+    width = max(TABLE_ENTRIES // max(n, len(levels)), 1)
+    for first in range(0, n_isoforms, width):
+        block = slice(first, first + width)
+        arguments = ()
+        if decoder.response_reads_genes:
+            arguments = (hosts.index_select(1, decoder.isoform_gene[block]),)
+        summary = deeplift_summary(
+            module.encoder,
+            weight[block],
+            inputs=inputs,
+            baselines=baselines,
+            offset=offset[:, block],
+            response=decoder.response,
+            response_arguments=arguments,
+            variance=n > 1,
+        )
+        means.append(summary.mean.cpu().numpy())
+        residuals.append(summary.residual)
+        if n > 1:
+            statistics.append(summary.t_statistic.cpu().numpy())
+    return Scores(
+        np.concatenate(means, axis=1),
+        np.concatenate(statistics, axis=1) if statistics else None,
+        max(residuals),
+    )
