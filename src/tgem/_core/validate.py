@@ -53,7 +53,8 @@ def check_data(data: Any, kind: Any = AnnData) -> None:
     """Raise unless the object is of the right kind and holds cells and genes."""
     name = "adata" if kind is AnnData else "mdata"
     if not isinstance(data, kind):
-        msg = f"Expected `{name}` to be of type {kind.__name__}, got {type(data).__name__}."
+        kinds = " or ".join(each.__name__ for each in getattr(kind, "__args__", (kind,)))
+        msg = f"Expected `{name}` to be of type {kinds}, got {type(data).__name__}."
         raise TypeError(msg)
     if data.n_obs == 0 or data.n_vars == 0:
         msg = (

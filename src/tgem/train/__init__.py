@@ -1,7 +1,8 @@
 """Training of supervised modules with Lightning."""
 
+from tgem.train._best import KeepBestWeights
 from tgem.train._data import SupervisedDataModule
 from tgem.train._fit import fit
 from tgem.train._plan import SupervisedTrainingPlan
 
-__all__ = ["SupervisedDataModule", "SupervisedTrainingPlan", "fit"]
+__all__ = ["KeepBestWeights", "SupervisedDataModule", "SupervisedTrainingPlan", "fit"]

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from anndata import AnnData
-
-    pass
+    from lightning.pytorch import Callback
 
 PREDICTION_BATCH_SIZE = 256
 TRAINING_DEFAULTS: dict[str, Any] = {
@@ -59,6 +58,10 @@ class SupervisedModel(RegisteredModel):
     def _training_defaults(self) -> dict[str, Any]:
         """Arguments of :meth:`train` where the user names none."""
         return {}
+
+    def _callbacks(self) -> list[Callback]:
+        """Lightning's callbacks that take part in every training."""
+        return []
 
     # -- training -------------------------------------------------------------------------
 
@@ -133,6 +136,7 @@ class SupervisedModel(RegisteredModel):
             validation_size=options["validation_size"],
             seed=seed,
         )
+        callbacks = [*self._callbacks(), *(trainer_kwargs.pop("callbacks", None) or ())]
         with seeded(seed):
             if not self.is_trained_:
                 self.module = self._make_module()
@@ -150,6 +154,7 @@ class SupervisedModel(RegisteredModel):
                 max_epochs=options["max_epochs"],
                 accelerator=accelerator,
                 devices=devices,
+                callbacks=callbacks,
                 **trainer_kwargs,
             )
 

@@ -1,0 +1,277 @@
+"""What EpiAttention says beside its prediction: latent space, attention, attributions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+
+from tgem._core.scvi_compat import field_states
+from tgem._core.validate import cell_indices, check_choice
+from tgem.model._base import SupervisedModel
+from tgem.model.epiattention._attribution import (
+    METHODS_WITHOUT_NOISE,
+    RegulatoryAttribution,
+    attribute_modalities,
+)
+from tgem.model.epiattention._importance import (
+    importance_by_ablation,
+    importance_by_attribution,
+    importance_table,
+)
+from tgem.model.epiattention._inputs import separate
+from tgem.model.epiattention._module import FUSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from torch import Tensor
+
+    from tgem.data import Data
+    from tgem.model._base._registered import Cells
+    from tgem.model.epiattention._module import EpiAttentionModule
+
+IMPORTANCE = ("modality", "mark", "bin", "factor")
+BASELINES = ("mean", "zero")
+
+
+class ExplainedEpigenome(SupervisedModel):
+    """Latent space, attention, attributions and importances of EpiAttention."""
+
+    module: EpiAttentionModule
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Modalities of the model: ``"histone"``, ``"methylation"``, ``"tf"`` or some of them."""
+        return self.module.names
+
+    def feature_names(self, modality: str) -> tuple[list[Any], list[Any]]:
+        """Names along a modality's grid: marks and bins, slots and features, factors and features.
+
+        Parameters
+        ----------
+        modality
+            One of :attr:`modalities`.
+
+        Returns
+        -------
+        Names of the rows and of the columns, in the model's order.
+        """
+        check_choice("modality", modality, self.modalities)
+        state = field_states(self.registry_)[modality]
+        return list(state["rows"]), list(state["columns"])
+
+    def _read(
+        self, data: Data | None, indices: Cells, batch_size: int | None
+    ) -> Iterator[tuple[Tensor, ...]]:
+        self._check_trained()
+        dataset = self._dataset(data)
+        self.module.eval()
+        return self._batches(dataset, cell_indices(indices, len(dataset)), batch_size)
+
+    def get_latent_representation(
+        self, mdata: Data | None = None, indices: Cells = None, *, batch_size: int | None = None
+    ) -> np.ndarray[Any, Any]:
+        """Return each gene's position in the regulatory latent space.
+
+        It is the fused vector that the classifier reads: what the attentions made of the
+        modalities together.
+
+        Parameters
+        ----------
+        mdata
+            Genes; ``None`` for the training data.
+        indices
+            Positions of the observations, or a boolean mask; ``None`` for all.
+        batch_size
+            Observations per forward pass.
+
+        Returns
+        -------
+        Array of float32, ``(n_obs, n_entries)``, 80 entries for histone marks, 20 for methylation,
+        5 for factors; 0 for the modalities that a gene lacks.
+        """
+        with torch.inference_mode():
+            blocks = [
+                self.module.encode(*self.module.masked(*inputs)).latent.float().cpu().numpy()
+                for inputs in self._read(mdata, indices, batch_size)
+            ]
+        n_entries = sum(self.module.fusion.sizes)
+        return np.concatenate([*blocks, np.empty((0, n_entries), dtype=np.float32)])
+
+    def get_attention(
+        self,
+        mdata: Data | None = None,
+        indices: Cells = None,
+        *,
+        modality: Literal["histone", "methylation", "tf", "fusion"],
+        batch_size: int | None = None,
+    ) -> np.ndarray[Any, Any]:
+        """Return the attention weights of one modality or of the fusion.
+
+        Attention says where the network looked, not what decided: see :meth:`get_importance`.
+
+        Parameters
+        ----------
+        mdata, indices, batch_size
+            As in :meth:`get_latent_representation`.
+        modality
+            ``"histone"``: attention over bins (of the convolution's windows, each counted at its
+            middle bin). ``"methylation"``: over CpG slots. ``"tf"``: attention that each factor
+            receives, mean over the asking factors. ``"fusion"``: over the entries of the joint
+            vector, mean over the attentions.
+
+        Returns
+        -------
+        Array of float32, ``(n_obs, n_bins)``, ``(n_obs, n_slots)``, ``(n_obs, n_factors)`` or
+        ``(n_obs, n_entries)``. Each row adds up to 1, or is 0 throughout where the gene lacks the
+        modality.
+        """
+        check_choice("modality", modality, (*self.modalities, FUSION))
+        with torch.inference_mode():
+            blocks = [
+                self._attention_of(inputs, modality).float().cpu().numpy()
+                for inputs in self._read(mdata, indices, batch_size)
+            ]
+        return np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
+
+    def _attention_of(self, inputs: tuple[Tensor, ...], modality: str) -> Tensor:
+        if modality == "tf":
+            return self.module.factor_attention(inputs[self.modalities.index("tf")])
+        weights = self.module.encode(*self.module.masked(*inputs)).attention[modality]
+        return weights.mean(1) if modality == FUSION else weights
+
+    def get_attributions(
+        self,
+        mdata: Data | None = None,
+        indices: Cells = None,
+        *,
+        method: str = "integrated_gradients",
+        baseline: Literal["mean", "zero"] = "mean",
+        n_steps: int = 50,
+        batch_size: int = 64,
+    ) -> RegulatoryAttribution:
+        """Attribute each gene's output to its marks, CpGs and factors.
+
+        The output is the logit of high expression, or predicted expression. Positions of CpGs are
+        no measurements and get no attribution; nor does a modality that a gene lacks.
+
+        Parameters
+        ----------
+        mdata, indices
+            As in :meth:`get_latent_representation`.
+        method
+            ``"integrated_gradients"``, ``"input_x_gradient"`` or ``"ablation"``.
+        baseline
+            What to compare a gene with: ``"mean"``, the mean of the training genes for each mark
+            and bin, for all CpGs, and for each factor; ``"zero"``, no signal.
+        n_steps
+            Steps of Integrated Gradients; genes whose attributions do not add up get 4 times as
+            many.
+        batch_size
+            Forward passes at once.
+
+        Returns
+        -------
+        Attributions of each modality, ``(n_obs, n_rows, n_columns)``; how far each gene's are from
+        adding up; and the change of its output.
+
+        Raises
+        ------
+        ValueError
+            For an unknown method or baseline.
+        """
+        check_choice("method", method, METHODS_WITHOUT_NOISE)
+        check_choice("baseline", baseline, BASELINES)
+        batches = self._read(mdata, indices, batch_size)
+        return attribute_modalities(
+            self.module,
+            batches,
+            method=method,
+            baseline=baseline,
+            n_steps=n_steps,
+            batch_size=batch_size,
+        )
+
+    def get_importance(
+        self,
+        mdata: Data | None = None,
+        indices: Cells = None,
+        *,
+        by: Literal["modality", "mark", "bin", "factor"] = "modality",
+        method: Literal["ablation", "integrated_gradients"] = "ablation",
+        baseline: Literal["mean", "zero"] = "mean",
+        n_steps: int = 50,
+        batch_size: int | None = None,
+    ) -> pd.DataFrame:
+        """Say how much modalities, marks, bins or factors matter.
+
+        Parameters
+        ----------
+        mdata, indices, baseline, n_steps
+            As in :meth:`get_attributions`.
+        by
+            What is counted as one thing.
+        method
+            ``"ablation"``: the change of the output when all measurements of the thing are set to
+            the baseline. ``"integrated_gradients"``: the sum of their attributions.
+        batch_size
+            Forward passes at once.
+
+        Returns
+        -------
+        DataFrame, sorted by importance within each cell type: ``cell_type``, ``name``,
+        ``importance`` (mean absolute change over the genes that have the modality), ``effect``
+        (mean change: positive if the thing raises the output), ``n_genes``.
+
+        Raises
+        ------
+        ValueError
+            For an unknown `by`, or one whose modality the model lacks.
+        """
+        check_choice("by", by, IMPORTANCE)
+        check_choice("method", method, ("ablation", "integrated_gradients"))
+        check_choice("baseline", baseline, BASELINES)
+        things = self._things(by)
+        dataset = self._dataset(mdata)
+        chosen = cell_indices(indices, len(dataset))
+        if method == "ablation":
+            batches = self._read(mdata, chosen, batch_size)
+            changes = importance_by_ablation(self.module, batches, things, baseline=baseline)
+        else:
+            found = self.get_attributions(
+                mdata, chosen, baseline=baseline, n_steps=n_steps, batch_size=batch_size or 64
+            )
+            changes = importance_by_attribution(found, things)
+        has = {name: self._has(dataset, name, chosen) for name in self.modalities}
+        return importance_table(
+            [
+                (name, has[modality], change)
+                for (modality, name, _), change in zip(things, changes.T, strict=True)
+            ],
+            self._cell_types(mdata)[chosen],
+        )
+
+    def _has(self, dataset: Any, modality: str, cells: np.ndarray[Any, Any]) -> Any:
+        """Whether each gene has a modality."""
+        values = torch.from_numpy(dataset.read(modality, cells))
+        return separate(values, modality)[1].bool().any(1).numpy()
+
+    def _things(self, by: str) -> list[tuple[str, Any, Any]]:
+        """Modality, name and place in its grid of each thing."""
+        everything = slice(None)
+        if by == "modality":
+            return [(name, name, (everything, everything)) for name in self.modalities]
+        modality = "tf" if by == "factor" else "histone"
+        check_choice(
+            "by", by, [b for b in IMPORTANCE if b == "modality" or modality in self.modalities]
+        )
+        rows, columns = self.feature_names(modality)
+        if by == "bin":
+            return [(modality, name, (everything, i)) for i, name in enumerate(columns)]
+        return [(modality, name, (i, everything)) for i, name in enumerate(rows)]
+
+    def _cell_types(self, mdata: Data | None) -> np.ndarray[Any, Any]:
+        raise NotImplementedError
