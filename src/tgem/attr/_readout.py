@@ -75,14 +75,13 @@ class Question(NamedTuple):
                 f"{tuple(self.weight.shape)}."
             )
             raise ValueError(msg)
-        offset = self.offset[rows]
-        response = partial(_with, self.response, tuple(each[rows] for each in self.arguments))
         ends, starts = (
-            torch.addmm(offset, hidden, self.weight.T)
+            torch.addmm(self.offset[rows], hidden, self.weight.T)
             for hidden in (found.hidden, found.hidden_at_baseline)
         )
-        check_elementwise(response, ends, starts)
-        slopes, change = secants(response, ends, starts)
+        if rows.start == 0:
+            check_elementwise(self._response(slice(1)), ends[:1], starts[:1])
+        slopes, change = secants(self._response(rows), ends, starts)
         # A unit that is off at baseline and input, and only such a unit, has slope 0.
         active = (found.slopes[-1] != 0).expand_as(found.hidden)
         samples, units = active.nonzero(as_tuple=True)
@@ -91,6 +90,10 @@ class Question(NamedTuple):
         totals[samples, units] = contributions.sum(1)
         n_rows = active.sum(1).tolist()
         return Batch(contributions, units, n_rows, slopes.to(inputs), change, totals)
+
+    def _response(self, rows: slice) -> Response:
+        """Function of the logits of some samples alone."""
+        return partial(_with, self.response, tuple(each[rows] for each in self.arguments))
 
 
 def question(

@@ -64,7 +64,8 @@ class Moments:
 
     def __init__(self, weight: Tensor, n_inputs: int, *, variance: bool) -> None:
         shape = (len(weight), n_inputs)
-        self.weight = weight
+        self.weight = weight.T.contiguous()
+        self.n_outputs = len(weight)
         self.n_samples = 0
         self.mean = weight.new_zeros(shape, dtype=torch.float64)
         self.squares = torch.zeros_like(self.mean) if variance else None
@@ -73,7 +74,7 @@ class Moments:
 
     def add(self, batch: Batch) -> None:
         """Take in a batch of samples, a block of outputs after the other."""
-        for first in range(0, len(self.weight), self.width):
+        for first in range(0, self.n_outputs, self.width):
             block = slice(first, first + self.width)
             if self.squares is None:
                 self._add_sums(batch, block)
@@ -84,18 +85,18 @@ class Moments:
     def _add_sums(self, batch: Batch, block: slice) -> None:
         # Samples differ in rows only, so that their sum is a single product.
         n = len(batch.n_rows)
-        readout = torch.cat([each for _, _, each in self._readouts(batch, block)], 1)
-        sums = torch.mm(readout, batch.rows)
+        readout = torch.cat([each for _, _, each in self._readouts(batch, block)])
+        sums = torch.mm(readout.T, batch.rows)
         self.mean[block].lerp_(sums.double() / n, n / (self.n_samples + n))
 
     def _add_moments(self, batch: Batch, block: slice, squares: Tensor) -> None:
         n, old = len(batch.n_rows), self.n_samples
-        scores = self._first_scores(batch, block)
-        origin, sums, own = scores.clone(), torch.zeros_like(scores), torch.zeros_like(scores)
-        for sample, rows, readout in self._readouts(batch, block):
-            if sample == 0:
-                continue
-            torch.mm(readout, rows, out=scores).sub_(origin)
+        readouts = self._readouts(batch, block)
+        _, rows, readout = next(readouts)
+        origin = torch.mm(readout.T, rows)
+        scores, sums, own = (torch.zeros_like(origin) for _ in range(3))
+        for _, rows, readout in readouts:
+            torch.mm(readout.T, rows, out=scores).sub_(origin)
             sums.add_(scores)
             own.addcmul_(scores, scores)
         mean = sums.double().div_(n)
@@ -104,15 +105,11 @@ class Moments:
         squares[block].addcmul_(difference, difference, value=old * n / (old + n))
         self.mean[block].add_(difference, alpha=n / (old + n))
 
-    def _first_scores(self, batch: Batch, block: slice) -> Tensor:
-        _, rows, readout = next(self._readouts(batch, block))
-        return readout @ rows
-
     def _readouts(self, batch: Batch, block: slice) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Weights of a block of outputs times their slopes, for the rows of each sample."""
-        weight = self.weight[block]
+        """Sample, its rows, and the weights of a block of outputs for them times their slopes."""
+        weight = self.weight[:, block]
         for sample, rows, units in batch.samples():
-            yield sample, rows, weight[:, units] * batch.slopes[sample, block, None]
+            yield sample, rows, weight[units].mul_(batch.slopes[sample, block])
 
 
 def deeplift_summary(
@@ -125,7 +122,7 @@ def deeplift_summary(
     response: Response = torch.clone,
     response_arguments: tuple[Tensor, ...] = (),
     variance: bool = True,
-    batch_size: int = 32,
+    batch_size: int = 64,
 ) -> DeepLiftSummary:
     r"""Mean, standard deviation and t-statistic of DeepLIFT scores over samples.
 
