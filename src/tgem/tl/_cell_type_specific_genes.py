@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import mudata
 import numpy as np
@@ -12,8 +12,9 @@ from mudata import MuData
 
 from tgem._core import keys
 from tgem._core.errors import listed
-from tgem._core.validate import check_choice, check_data, check_key
+from tgem._core.validate import check_choice, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
+from tgem.tl._gene_by_cell_type import numbers, observation_table, specificity
 from tgem.tl._mark_levels import compare_marks, mark_levels
 from tgem.tl._provenance import record
 
@@ -121,8 +122,13 @@ def cell_type_specific_genes(
     """
     check_data(adata, MuData if isinstance(adata, MuData) else AnnData)
     check_choice("against", against, ("max", "mean"))
-    obs = _table(adata, prediction_key, key_added, columns=(gene_key, cell_type_key))
-    obs["score"] = _specificity(obs, "prediction", against)
+    prefix = key_added or keys.EPI_PREFIX
+    if prediction_key is None:
+        keys.PREDICTION.read(adata, prefix)
+        prediction_key = keys.PREDICTION.key(prefix)
+    obs = observation_table(adata, gene_key=gene_key, cell_type_key=cell_type_key)
+    obs["prediction"] = numbers(adata, prediction_key)
+    obs["score"] = specificity(obs, "prediction", against)
     if obs["score"].isna().all():
         msg = (
             "Expected predictions of the same genes in at least two cell types, but no gene of "
@@ -132,11 +138,11 @@ def cell_type_specific_genes(
         raise ValueError(msg)
     chosen = obs["score"] >= min_score
     if expression_key is not None:
-        obs["expression"] = _numbers(adata, expression_key)
-        obs["expression_score"] = _specificity(obs, "expression", against)
+        obs["expression"] = numbers(adata, expression_key)
+        obs["expression_score"] = specificity(obs, "expression", against)
         chosen &= obs["expression_score"] > 0
-    cell_types = sorted(obs["cell_type"].unique())
-    genes = _ranked(obs[chosen], cell_types)
+    cell_types = [str(label) for label in obs["cell_type"].cat.categories]
+    genes = _ranked(obs[chosen])
     groups = {
         label: genes.loc[genes["cell_type"] == label, "gene"].tolist() for label in cell_types
     }
@@ -145,9 +151,8 @@ def cell_type_specific_genes(
     enriched = None if gene_sets is None else _enrichment(groups, gene_sets, background)
 
     target = _copied(adata) if copy else adata
-    prefix = _prefix(key_added)
     settings = {
-        "prediction_key": prediction_key or keys.PREDICTION.key(prefix),
+        "prediction_key": prediction_key,
         "gene_key": gene_key,
         "cell_type_key": cell_type_key,
         "expression_key": expression_key,
@@ -171,88 +176,19 @@ def cell_type_specific_genes(
     return target if copy else None
 
 
-def _prefix(key_added: str | None) -> str:
-    return key_added or keys.EPI_PREFIX
-
-
 def _copied(data: AnnData | MuData) -> AnnData | MuData:
     # Otherwise mudata copies the columns of the modalities into the whole.
     with mudata.set_options(pull_on_update=False):
         return data.copy()
 
 
-def _table(
-    data: AnnData | MuData,
-    prediction_key: str | None,
-    key_added: str | None,
-    *,
-    columns: tuple[str, str],
-) -> pd.DataFrame:
-    """Gene, cell type and prediction of each observation, checked."""
-    for column in columns:
-        check_key(data, "obs", column)
-    key = prediction_key or keys.PREDICTION.key(_prefix(key_added))
-    if prediction_key is None:
-        keys.PREDICTION.read(data, _prefix(key_added))
-    table = data.obs[list(columns)].set_axis(["gene", "cell_type"], axis="columns")
-    unnamed = table.isna().any(axis=1)
-    if unnamed.any():
-        msg = (
-            f"Expected every observation to have a gene and a cell type, but {unnamed.sum()} of "
-            f"{len(table)} lack one: {listed(table.index[unnamed])}."
-        )
-        raise ValueError(msg)
-    table = table.astype(str)
-    repeated = table.duplicated()
-    if repeated.any():
-        msg = (
-            f"Expected each gene once in each cell type, but {repeated.sum()} of {len(table)} "
-            f"observations repeat one: {listed(table.index[repeated])}. Name the columns with "
-            "`gene_key` and `cell_type_key`."
-        )
-        raise ValueError(msg)
-    table["prediction"] = _numbers(data, key)
-    return table
-
-
-def _numbers(data: AnnData | MuData, key: str) -> np.ndarray[Any, Any]:
-    check_key(data, "obs", key)
-    column = data.obs[key]
-    if not pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        numeric = [str(name) for name in data.obs.select_dtypes("number").columns]
-        msg = (
-            f"Expected numbers in adata.obs[{key!r}], such as probabilities, found "
-            f"{column.dtype}: {listed(column.unique(), 3)}. Numeric columns: {listed(numeric)}."
-        )
-        raise ValueError(msg)
-    values = column.to_numpy(dtype=float, na_value=np.nan)
-    if np.isinf(values).any():
-        msg = f"Expected finite numbers in adata.obs[{key!r}], found {np.isinf(values).sum()} inf."
-        raise ValueError(msg)
-    return values
-
-
-def _specificity(table: pd.DataFrame, column: str, against: str) -> np.ndarray[Any, Any]:
-    """Value of each observation minus those of its gene in the other cell types."""
-    wide = table.pivot(index="gene", columns="cell_type", values=column)  # noqa: PD010
-    values = wide.to_numpy(dtype=float)
-    others = np.full(values.shape, np.nan)
-    for number in range(values.shape[1]):
-        rest = pd.DataFrame(np.delete(values, number, axis=1))
-        others[:, number] = rest.max(axis=1) if against == "max" else rest.mean(axis=1)
-    rows = wide.index.get_indexer(table["gene"])
-    columns = wide.columns.get_indexer(table["cell_type"])
-    return (values - others)[rows, columns]
-
-
-def _ranked(chosen: pd.DataFrame, cell_types: list[str]) -> pd.DataFrame:
+def _ranked(chosen: pd.DataFrame) -> pd.DataFrame:
     """Genes of each group, the most specific first."""
-    table = chosen.assign(order=chosen["cell_type"].map(cell_types.index))
-    table = table.sort_values(["order", "score", "gene"], ascending=[True, False, True])
-    table["rank"] = table.groupby("order").cumcount() + 1
+    table = chosen.sort_values(["cell_type", "score", "gene"], ascending=[True, False, True])
+    table["rank"] = table.groupby("cell_type", observed=True).cumcount() + 1
     columns = ["cell_type", "gene", "rank", "score", "prediction"]
     columns += [name for name in ("expression_score",) if name in table]
-    return table[columns].reset_index(drop=True)
+    return table[columns].astype({"cell_type": str}).reset_index(drop=True)
 
 
 def _enrichment(

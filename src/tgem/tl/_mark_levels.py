@@ -90,8 +90,9 @@ def compare_marks(
     table["fdr"] = np.nan
     for _, part in table[table["p_value"].notna()].groupby("contrast"):
         table.loc[part.index, "fdr"] = false_discovery_control(part["p_value"])
-    order = {cell_type: number for number, cell_type in enumerate(groups)}
-    table = table.sort_values("cell_type", key=lambda names: names.map(order), kind="stable")
+    table = table.sort_values(
+        "cell_type", key=lambda names: names.map(list(groups).index), kind="stable"
+    )
     return table[list(COLUMNS)].reset_index(drop=True)
 
 
