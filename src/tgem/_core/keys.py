@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 PREFIX = "tgem"
+EPI_PREFIX = "epi"
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,11 @@ class Slot:
     pattern: str
     content: str
     written_by: str
+    prefix: str = PREFIX  # where a call names none
 
     def key(self, prefix: str | None = None) -> str:
         """Key inside the container."""
-        return self.pattern.format(prefix=prefix or PREFIX)
+        return self.pattern.format(prefix=prefix or self.prefix)
 
     def params_key(self, prefix: str | None = None) -> str:
         """Key in ``.uns`` of the call's provenance: method, settings, seed, versions."""
@@ -39,7 +41,7 @@ class Slot:
         """Return the slot's content, or say which call writes it."""
         container, key = getattr(adata, self.container), self.key(prefix)
         if key not in container:
-            added = "" if prefix in (None, PREFIX) else f", key_added={prefix!r}"
+            added = "" if prefix in (None, self.prefix) else f", key_added={prefix!r}"
             msg = (
                 f"Expected adata.{self.container}[{key!r}] but it is not there. "
                 f"Write it with `{self.written_by}(adata, ...{added})` first."
@@ -128,11 +130,41 @@ ABLATION = Slot(
     "fraction of genes, accuracy, number of cells",
     "tgem.tl.ablation",
 )
+ATTENTION_NECESSITY = Slot(
+    "uns",
+    "{prefix}_attention_necessity",
+    "long DataFrame: class, maps (own, mean, other, shuffled, uniform), metric (accuracy, "
+    "log_likelihood), value, own_minus (how much more the cells' own maps give), both with "
+    "bootstrap intervals, number of cells",
+    "tgem.tl.attention_necessity",
+)
 ENRICHMENT = Slot(
     "uns",
     "{prefix}_enrichment",
     "gseapy's table (its columns depend on the method), with `class` and `source` added",
     "tgem.tl.enrich",
+)
+
+SPECIFICITY = Slot(
+    "obs",
+    "{prefix}_specificity",
+    "gene x cell type: prediction there minus that in the other cell types, float32",
+    "tgem.tl.cell_type_specific_genes",
+    EPI_PREFIX,
+)
+SPECIFIC_GENES = Slot(
+    "uns",
+    "{prefix}_specific_genes",
+    "long DataFrame: cell type, gene, rank, score, prediction",
+    "tgem.tl.cell_type_specific_genes",
+    EPI_PREFIX,
+)
+SPECIFIC_MARKS = Slot(
+    "uns",
+    "{prefix}_specific_marks",
+    "long DataFrame: cell type, mark, contrast, effect, auroc, p_value, fdr, n_genes",
+    "tgem.tl.cell_type_specific_genes",
+    EPI_PREFIX,
 )
 
 SPLIT = Slot(

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from tgem.pl._ablation import ablation
+from tgem.pl._attention_necessity import attention_necessity
 from tgem.pl._attribution import attribution
 from tgem.pl._confusion import confusion
 from tgem.pl._enrich import enrich
+from tgem.pl._epigenome import cell_type_specific_genes
 from tgem.pl._history import history
 from tgem.pl._rank_genes import rank_genes
 
-__all__ = ["ablation", "attribution", "confusion", "enrich", "history", "rank_genes"]
+__all__ = [
+    "ablation",
+    "attention_necessity",
+    "attribution",
+    "cell_type_specific_genes",
+    "confusion",
+    "enrich",
+    "history",
+    "rank_genes",
+]

@@ -1,11 +1,23 @@
 """Tools: each takes data and a model, and writes what the model says into the data."""
 
 from tgem.tl._ablation import ablation
+from tgem.tl._attention_necessity import attention_necessity
 from tgem.tl._attribution import attribution
+from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
 from tgem.tl._history import history
 from tgem.tl._predict import predict
 from tgem.tl._rank_genes import rank_genes
 
-__all__ = ["ablation", "attribution", "confusion", "enrich", "history", "predict", "rank_genes"]
+__all__ = [
+    "ablation",
+    "attention_necessity",
+    "attribution",
+    "cell_type_specific_genes",
+    "confusion",
+    "enrich",
+    "history",
+    "predict",
+    "rank_genes",
+]
