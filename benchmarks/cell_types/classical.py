@@ -68,7 +68,7 @@ def mlp(training: Cells, settings: dict[str, Any], seed: int) -> Fitted:
         hidden_layer_sizes=tuple(settings["hidden"]),
         max_iter=settings["max_iter"],
         learning_rate_init=settings["learning_rate"],
-        batch_size=settings["batch_size"],
+        batch_size=min(settings["batch_size"], len(training.labels) // 2),
         random_state=seed,
     )
     return _tuned(model, "alpha", training, settings, seed=seed, rotate=False)

@@ -104,9 +104,12 @@ def source_digest() -> str:
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
-    """Add one line in one write, so that several processes can."""
+    """Add one line in one write, so that several processes can.
+
+    The line also ends what a run that was killed may have left of another.
+    """
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+        file.write("\n" + json.dumps(record) + "\n")
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ class Method:
     most_genes
         Not run on data of more genes.
     needs_counts
-        Not run where there are no raw counts.
+        Not run where there are no raw counts, nor values normalised from them.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Method:
     def unavailable(self, *, n_genes: int, has_counts: bool) -> str | None:
         """Say why the method does not run on such data here, if it does not."""
         if self.needs_counts and not has_counts:
-            return "needs raw counts, which the source does not give"
+            return "takes counts, or log1p of 10,000 counts per cell; the source gives neither"
         if self.most_genes is not None and n_genes > self.most_genes:
             return f"not run on more than {self.most_genes:,} genes, where it takes hours"
         if self.module == "celltypist" and not PYTHON.exists():
@@ -95,7 +95,7 @@ def methods() -> dict[str, Method]:
             "Linear support vector machine",
             "classical",
             "linear_svm",
-            {"grid": [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1], "max_iter": 1000, **tuned},
+            {"grid": [1e-5, 1e-4, 3e-4, 1e-3, 1e-2], "max_iter": 1000, **(tuned | {"folds": 3})},
         ),
         "random_forest": Method("Random forest", "classical", "random_forest", {"n_trees": 500}),
         "boosting": Method(
@@ -137,7 +137,9 @@ def methods() -> dict[str, Method]:
             },
             slow=True,
         ),
-        "celltypist": Method("CellTypist (trained here)", "celltypist", "celltypist"),
+        "celltypist": Method(
+            "CellTypist (trained here)", "celltypist", "celltypist", needs_counts=True
+        ),
         "scanvi": Method(
             "scANVI",
             "scanvi",
