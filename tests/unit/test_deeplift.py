@@ -370,6 +370,8 @@ def test_networks_that_have_no_closed_form(network, error, message):
         ({"offset": torch.rand(5)}, "`offset` to broadcast"),
         ({"offset": torch.tensor(torch.nan)}, "finite `offset`, found 1"),
         ({"response_arguments": (torch.rand(6, 5),)}, "`response_arguments` to broadcast"),
+        ({"response_arguments": (torch.tensor(torch.nan),)}, "finite `response_arguments`"),
+        ({"response": lambda z: z / 0}, "finite values and slopes.*found 12 of 12"),
         ({"response": lambda z: z.softmax(1)}, "elementwise `response`"),
         ({"response": lambda z: z.sum(1)}, "shape of its argument"),
     ],

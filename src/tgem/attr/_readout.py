@@ -118,11 +118,11 @@ def question(
     shape = (len(inputs), len(weight))
     offset = _broadcast(torch.as_tensor(offset).to(weight), shape, "offset")
     _check_finite(weight=weight, offset=offset)
-    # Tensors made in inference mode cannot take part in a derivative; their copies can.
     arguments = tuple(
-        _broadcast(each.detach().clone(), shape, "response_arguments")
-        for each in response_arguments
+        _broadcast(_usable(each), shape, "response_arguments") for each in response_arguments
     )
+    for each in arguments:
+        _check_finite(response_arguments=each)
     return Question(network, weight, inputs, baselines, offset, response, arguments)
 
 
@@ -164,3 +164,8 @@ def _check_finite(**tensors: Tensor) -> None:
 
 def _with(response: Response, arguments: tuple[Tensor, ...], logits: Tensor) -> Tensor:
     return response(logits, *arguments)
+
+
+def _usable(tensor: Tensor) -> Tensor:
+    """Tensor that may take part in a derivative, as none that was made in inference mode may."""
+    return tensor.clone() if tensor.is_inference() else tensor.detach()

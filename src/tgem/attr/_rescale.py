@@ -87,6 +87,12 @@ def secants(function: Response, ends: Tensor, starts: Tensor) -> tuple[Tensor, T
     slopes = change / way.masked_fill(near, 1)
     if near.any():
         slopes = torch.where(near, _derivative(function, (ends + starts) / 2), slopes)
+    if n_bad := int((~slopes.isfinite()).sum()):
+        msg = (
+            "Expected `response` to have finite values and slopes between baseline and input, "
+            f"found {n_bad:,} of {slopes.numel():,} slopes missing or infinite."
+        )
+        raise ValueError(msg)
     return slopes, change
 
 
