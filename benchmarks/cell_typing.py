@@ -92,7 +92,7 @@ def missing_jobs(
         for name, method in chosen.items():
             sizes = {key: description[key] for key in ("n_genes", "has_counts")}
             if why := method.unavailable(**sizes):
-                print(f"not run: {name} on {data}: {why}")
+                print(f"not run: {name} on {data}, as it {why}")
                 continue
             n_splits = min(options.splits, options.splits_slow if method.slow else options.splits)
             missing = tuple(

@@ -23,6 +23,8 @@ import tgem
 from tgem._core.keys import PREFIX, SLOTS, Slot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sphinx.config import Config
 
 NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "enrich", "nn", "attr")
@@ -197,6 +199,129 @@ def _attribution_benchmark() -> str:
     )
 
 
+def _deeplift_benchmark() -> str:
+    """Table of the time for all isoforms, memory, errors and completeness."""
+    result = json.loads((RESULTS / "deeplift.json").read_text(encoding="utf-8"))
+    times, differences, sizes = result["times"], result["differences"], result["sizes"]
+    names = {
+        "captum": "captum, one output after the other",
+        "captum_batched": f"captum, {result['batched_outputs']} outputs in one call",
+        "captum_in_parts": f"captum, {result['samples_of_a_part']} samples in one call",
+        "captum_cut": "captum on a network cut to the one output",
+        "tgem": "tgem",
+    }
+    rows = []
+    for side, name in names.items():
+        low, high = times[side]["range"]["process_s"]
+        ratio = times[side].get("ratio_of_totals")
+        rows.append(
+            [
+                name,
+                f"{times[side]['total']['process_s']:,.0f} s ({low:,.0f} to {high:,.0f})",
+                f"{times[side]['total']['wall_s']:,.0f} s",
+                f"{ratio['process_s']:.0f} x, {ratio['wall_s']:.0f} x" if ratio else "",
+            ]
+        )
+    header = ["", "CPU time", "wall time", "relative to tgem, CPU and wall"]
+    peaks = {side: times[side]["memory"]["process_bytes"] / 1e9 for side in ("captum", "tgem")}
+    return (
+        f"{_machine(result)} {sizes['n_samples']:,} samples, {sizes['n_factors']:,} factors, "
+        f"{sizes['n_isoforms']:,} isoforms. captum's times are **extrapolated**: measured on "
+        f"{differences['isoforms']} isoforms in {sizes['turns']} turns, median turn times the "
+        "number of isoforms; those of tgem are measured.\n\n"
+        f"{_table(header, rows)}\n"
+        f"- Largest difference from captum on those isoforms, relative to the largest value: "
+        f"{differences['mean_of_tgem_from_captum']:.0e} of the mean, "
+        f"{differences['sd_of_tgem_from_captum']:.0e} of the standard deviation.\n"
+        "- Error of the mean against captum in double precision: "
+        f"{differences['error_of_mean']['captum']:.0e} captum in single precision, "
+        f"{differences['error_of_mean']['tgem']:.0e} tgem.\n"
+        "- Largest residual of completeness relative to the largest change of an output: "
+        f"{differences['completeness']:.0e}.\n"
+        f"- Peak memory of the process: {peaks['captum']:.1f} GB captum, {peaks['tgem']:.1f} GB "
+        "tgem.\n"
+    )
+
+
+def _typing_benchmark() -> str:
+    """Figures, tables of scores and of fitting times, and ours minus the best comparator."""
+    path = RESULTS / "typing.json"
+    if not path.exists():
+        return "Not measured yet: `python benchmarks/cell_typing.py` writes the results.\n"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    parts = [
+        _machine(result | {"machine": result["machine"] | {"threads": _typing_threads(result)}}),
+        "```{image} ../benchmarks/results/typing.png\n"
+        ":alt: Accuracy of every method on every data set\n```",
+    ]
+    for metric, name in TYPING_METRICS.items():
+        parts += [f"**{name}**", _typing_table(result, lambda row, m=metric: _interval(row[m]))]
+    parts += [
+        "**Seconds to fit** (CPU time, tuning included; median over splits)",
+        _typing_table(result, lambda row: f"{row['fit_process_s']:.3g}"),
+        "```{image} ../benchmarks/results/typing_differences.png\n"
+        ":alt: Accuracy and macro-F1 of tgem minus those of each comparator\n```",
+        "**tgem minus the best comparator** of each data set and score, the same splits",
+        _typing_differences(result),
+        _typing_not_run(result),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+TYPING_METRICS = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "balanced_accuracy": "Balanced accuracy",
+    "mcc": "Matthews correlation",
+}
+
+
+def _interval(estimate: dict[str, Any]) -> str:
+    if estimate["low"] is None:
+        return f"{estimate['mean']:.3f}"
+    return f"{estimate['mean']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+
+
+def _typing_threads(result: dict[str, Any]) -> str:
+    rows = [row for data in result["data"].values() for row in data["methods"].values()]
+    return ", ".join(sorted({str(row["threads"]) for row in rows}))
+
+
+def _typing_table(result: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> str:
+    rows = []
+    for method, title in result["titles"].items():
+        row = [title]
+        for data in result["data"].values():
+            found = data["methods"].get(method)
+            row.append(f"{cell(found)}, {found['n_splits']} splits" if found else "")
+        rows.append(row)
+    return _table(["", *(data["title"] for data in result["data"].values())], rows)
+
+
+def _typing_differences(result: dict[str, Any]) -> str:
+    rows = []
+    for data in result["data"].values():
+        row = [data["title"]]
+        for metric in TYPING_METRICS:
+            best = data["best_comparator"].get(metric)
+            row.append(f"{_interval(best)}; {result['titles'][best['method']]}" if best else "")
+        rows.append(row)
+    if means := result["mean_over_data"]:
+        titles = ", ".join(result["data"][name]["title"] for name in means["data"])
+        rows.append([f"mean of: {titles}", *(_interval(means[each]) for each in TYPING_METRICS)])
+    return _table(["", *TYPING_METRICS.values()], rows)
+
+
+def _typing_not_run(result: dict[str, Any]) -> str:
+    return "\n".join(
+        f"- {result['titles'][method]} on {data['title']}: not run, as it {reason}."
+        if not reason.startswith("no result")
+        else f"- {result['titles'][method]} on {data['title']}: {reason}."
+        for data in result["data"].values()
+        for method, reason in data["not_run"].items()
+    )
+
+
 def _machine(result: dict[str, Any]) -> str:
     machine = result["machine"]
     return (
@@ -211,6 +336,7 @@ _write_slot_table()
 for name, write in {
     "attention": _attention_benchmark,
     "attribution": _attribution_benchmark,
+    "deeplift": _deeplift_benchmark,
 }.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
 autosummary_generate = [_write_namespace_table(namespace) for namespace in NAMESPACES]

@@ -199,5 +199,5 @@ DATA: dict[str, DataSet] = {
     "facs_all": DataSet("Sorted blood cells, all genes", read_facs, in_mean=False),
     "tcga11": DataSet("Tumours, 11 types and normal", read_tcga11),
     "tcga33": DataSet("Tumours, 33 types, 198 genes", read_tcga33),
-    "synthetic": DataSet("Simulated cells", read_synthetic),
+    "synthetic": DataSet("Simulated cells", read_synthetic, in_mean=False),
 }

@@ -51,7 +51,7 @@ def draw_differences(result: dict[str, Any], path: Path) -> None:
                     estimate = data["differences"][name][metric]
                     draw_estimate(axes, estimate, row + offset, color)
             axes.plot([], [], "o", ms=4, color=color, label=SHOWN[metric])
-        axes.set_xlabel("ours minus theirs")
+        axes.set_xlabel("tgem minus the other")
     panels[0].legend(frameon=False, fontsize="x-small", loc="best")
     finish(figure, panels, [result["titles"][name] for name in names], result)
     figure.savefig(path, dpi=150)
@@ -91,7 +91,7 @@ def finish(figure: Any, panels: list[Axes], names: list[str], result: dict[str, 
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     figure.suptitle(
-        f"Mean over splits and 95 % interval (corrected for overlapping splits); "
+        "Mean over splits and 95 % interval, corrected for overlapping splits (hollow: one split); "
         f"{result['machine']['device_name']}",
         fontsize="small",
     )

@@ -104,12 +104,11 @@ def source_digest() -> str:
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
-    """Add one line in one write, so that several processes can.
-
-    The line also ends what a run that was killed may have left of another.
-    """
+    """Add a line, after ending what a run that was killed may have left of another."""
+    before = path.read_bytes() if path.exists() else b""
+    cut_off = bool(before) and not before.endswith(b"\n")
     with path.open("a", encoding="utf-8") as file:
-        file.write("\n" + json.dumps(record) + "\n")
+        file.write("\n" * cut_off + json.dumps(record) + "\n")
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -62,9 +62,9 @@ class Method:
         if self.needs_counts and not has_counts:
             return "takes counts, or log1p of 10,000 counts per cell; the source gives neither"
         if self.most_genes is not None and n_genes > self.most_genes:
-            return f"not run on more than {self.most_genes:,} genes, where it takes hours"
+            return f"takes too long on more than {self.most_genes:,} genes"
         if self.module == "celltypist" and not PYTHON.exists():
-            return f"its environment is not installed: {INSTALL}"
+            return f"needs an environment that is not installed here ({INSTALL})"
         return None
 
 
