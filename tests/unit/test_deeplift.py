@@ -367,6 +367,7 @@ def test_networks_that_have_no_closed_form(network, error, message):
         ({"baselines": torch.zeros(3)}, r"\(4,\) or \(6, 4\), found \(3,\)"),
         ({"baselines": torch.full((4,), torch.inf)}, "finite `baselines`, found 4"),
         ({"weight": torch.rand(3)}, "n_outputs, n_hidden"),
+        ({"weight": torch.rand(2, 3).double()}, "torch.float32 on cpu, found torch.float64"),
         ({"offset": torch.rand(5)}, "`offset` to broadcast"),
         ({"offset": torch.tensor(torch.nan)}, "finite `offset`, found 1"),
         ({"response_arguments": (torch.rand(6, 5),)}, "`response_arguments` to broadcast"),

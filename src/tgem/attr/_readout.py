@@ -114,6 +114,13 @@ def question(
         )
         raise ValueError(msg)
     weight = weight.detach()
+    for parameter in network.parameters():
+        if (parameter.dtype, parameter.device) != (weight.dtype, weight.device):
+            msg = (
+                f"Expected `weight` like the network's parameters, {parameter.dtype} on "
+                f"{parameter.device}, found {weight.dtype} on {weight.device}. Move one with `.to`."
+            )
+            raise ValueError(msg)
     inputs, baselines = points(inputs, baselines, like=weight)
     shape = (len(inputs), len(weight))
     offset = _broadcast(torch.as_tensor(offset).to(weight), shape, "offset")
