@@ -237,7 +237,7 @@ class TestBadInput:
         [
             ({"n_genes": 5}, "`n_genes` to be at least 10"),
             ({"n_bins": 2.0}, "`n_bins` to be a whole number"),
-            ({"n_factors": 6}, "`n_factors` to be at least 7"),
+            ({"n_factors": 4}, "`n_factors` to be at least 5"),
             ({"cell_types": ("A", "A")}, "different names"),
             ({"cell_types": ("A|B",)}, "without '|'"),
             ({"missing": {"atac": 0.5}}, "'histone', 'methylation', 'tf'"),

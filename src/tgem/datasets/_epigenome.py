@@ -43,7 +43,7 @@ def synthetic_epigenome(
     - *a repressive mark*: H3K27me3 in the bins of the gene's body, behind the promoter;
     - *methylation*: the mean over the CpGs closer than 0.15 to the start of transcription
       represses, twice as strongly in the first, third, ... cell type as in the others;
-    - *factors*: two activators and two repressors in all cell types, one activator in each cell
+    - *factors*: an activator and a repressor in all cell types, one activator in each cell
       type alone, and one activator that works only where the promoter is unmethylated (mean of
       the same CpGs below 0.4), an interaction of two modalities;
     - *noise*, which no signal explains.
@@ -68,7 +68,7 @@ def synthetic_epigenome(
     max_cpg
         Largest number of CpGs of a gene, at least 1. About one gene in fifty has none.
     n_factors
-        Number of transcription factors, at least five more than there are cell types.
+        Number of transcription factors, at least three more than there are cell types.
     n_factor_features
         Features of each factor, at least 1: binding, motif, expression (the factor's own, equal
         for all genes of a cell type), then noise.

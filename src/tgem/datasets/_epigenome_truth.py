@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-#: Factors with an effect besides one for each cell type: four everywhere, and the gated one.
-N_COMMON_FACTORS = 5
+#: Factors with an effect besides one for each cell type: two everywhere, and the gated one.
+N_COMMON_FACTORS = 3
 
 _SPECIFIC = 0.2  # share of genes whose regulation is specific to one cell type
 _NOISE = 0.5  # standard deviation of what no signal explains
 # Effects on the score, per standard deviation of the driver.
 _MARKS = {ACTIVATING: 0.55, REPRESSIVE: -0.45}
 _METHYLATION = (-0.4, -0.2)  # in turns over the cell types
-_COMMON = (0.14, 0.14, -0.14, -0.14)
-_OWN = 0.2
+_COMMON = (0.21, -0.21)
+_OWN = 0.22
 _GATED = 0.28
 _GATE = "promoter unmethylated"
 

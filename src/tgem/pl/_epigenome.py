@@ -93,8 +93,8 @@ def cell_type_specific_genes(
 
     >>> import tgem
     >>> mdata = tgem.datasets.synthetic_epigenome(200)
-    >>> mdata.obs["epi_prediction"] = 1.0 * (mdata.obs["expected_expression"] > 4)
-    >>> tgem.tl.cell_type_specific_genes(mdata)
+    >>> mdata.obs["epi_prediction"] = mdata.obs["expected_expression"]
+    >>> tgem.tl.cell_type_specific_genes(mdata, min_score=2)
     >>> ax = tgem.pl.cell_type_specific_genes(mdata, show=False)
     >>> [label.get_text().split(" ")[0] for label in ax.get_xticklabels()]
     ['A', 'B']

@@ -113,11 +113,11 @@ def cell_type_specific_genes(
     Predictions by hand, where a model's would come from :func:`tgem.tl.predict`:
 
     >>> import tgem
-    >>> mdata = tgem.datasets.synthetic_epigenome(200)
-    >>> mdata.obs["epi_prediction"] = 1.0 * (mdata.obs["expected_expression"] > 4)
-    >>> tgem.tl.cell_type_specific_genes(mdata, expression_key="expression")
+    >>> mdata = tgem.datasets.synthetic_epigenome(400)
+    >>> mdata.obs["epi_prediction"] = mdata.obs["expected_expression"]
+    >>> tgem.tl.cell_type_specific_genes(mdata, min_score=2)
     >>> marks = mdata.uns["epi_specific_marks"]
-    >>> sorted(marks[(marks["contrast"] == "other cell types") & (marks["fdr"] < 0.05)]["mark"])
+    >>> sorted(marks[(marks["contrast"] == "other cell types") & (marks["fdr"] < 0.01)]["mark"])
     ['H3K27me3', 'H3K27me3', 'H3K4me3', 'H3K4me3']
     """
     check_data(adata, MuData if isinstance(adata, MuData) else AnnData)
