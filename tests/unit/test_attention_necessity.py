@@ -97,14 +97,14 @@ class TestSwappedMaps:
         swapper = MapSwapper(module, states_at_sites(module, reference))
         torch.testing.assert_close(swapper.outputs("mean", cells), expected, rtol=0, atol=1e-6)
 
-    def test_mean_in_tiles_is_the_same(self, module, cells, monkeypatch):
-        swapper = MapSwapper(module, states_at_sites(module, cells))
-        expected = swapper.outputs("mean", cells)
+    @pytest.mark.parametrize("method", ["linear", "exact"])
+    def test_mean_without_its_matrix_is_the_same(self, module, cells, monkeypatch, method):
+        expected = MapSwapper(module, states_at_sites(module, cells[:4])).outputs("mean", cells)
         monkeypatch.setattr(attention_maps, "MOST_KEPT", 0)
-        monkeypatch.setattr(attention_maps, "TILE", 5)
-        swapper = MapSwapper(module, states_at_sites(module, cells))
-        for _ in range(2):
-            torch.testing.assert_close(swapper.outputs("mean", cells), expected)
+        for site in module.attentions:
+            site.method = method
+        swapper = MapSwapper(module, states_at_sites(module, cells[:4]))
+        torch.testing.assert_close(swapper.outputs("mean", cells), expected, rtol=0, atol=1e-6)
 
     def test_other(self, module, cells):
         reference = cells[:4].flip(-1)

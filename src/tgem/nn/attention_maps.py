@@ -18,8 +18,8 @@ Maps need not exist as matrices. A site returns the smallest thing that can
   of single cells (:class:`CellMaps`).
 
 :class:`GeneMaps` are queries and keys, averaged in linear time: all but their mean are again
-queries and keys. :class:`MeanGeneMaps`, the mean over cells, has no such form and is added up in
-tiles. :class:`DenseMaps` are small explicit maps, such as those of classes over genes.
+queries and keys. :class:`MeanGeneMaps`, the mean over cells, has no such form but is linear too.
+:class:`DenseMaps` are small explicit maps, such as those of classes over genes.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from torch import Tensor, nn
 
 from tgem._core.progress import track
 from tgem.nn.attention import scalar_attention
-from tgem.nn.averages import mean_attention_blocks
-from tgem.nn.kernels import widened
+from tgem.nn.averages import mean_attention
+from tgem.nn.exact_attention import steps
+from tgem.nn.kernels import denominators, rows_and_kernel, widened, without_autocast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tgem.nn.kernels import Method
 
-MOST_KEPT = 2**24  # weights of a mean map that is kept, 128 MB; beyond, tiles are made when needed
-TILE = 512  # query genes
+MOST_KEPT = 2**24  # weights of a mean map that is kept as a matrix, 128 MB
+AT_ONCE = 2**21  # values averaged in one product: work areas of this size are used again
+TOLERANCE = 1e-8  # as scalar_attention's
 
 
 class Maps(Protocol):
@@ -139,13 +139,19 @@ class GeneMaps:
 
 @dataclass(frozen=True)
 class MeanGeneMaps:
-    """The mean over cells of :class:`GeneMaps`, for each head; the diagonal is zero.
+    r"""The mean over cells of :class:`GeneMaps`, for each head; the diagonal is zero.
 
-    A mean of rank-one softmaxes is none itself, so this is a matrix, made a tile of query genes
-    at a time from the queries and keys of the cells. Up to :data:`MOST_KEPT` weights are kept;
-    beyond, every call of :meth:`average` makes the tiles anew, which takes long: give it many
-    cells at once. In double precision, as :func:`~tgem.nn.scalar_attention`: what is left of the
-    attended values after a layer normalisation can be small differences.
+    A mean of rank-one softmaxes is none itself. Up to :data:`MOST_KEPT` weights, it is made once,
+    as a matrix. Beyond, it is never made: the mean of the averages is the average of the mean,
+
+    .. math:: \sum_j \bar A_{ij} v_j = \frac 1 n \sum_c \sum_j A^c_{ij} v_j,
+
+    and one cell's map averages the values of many others at the cost of a matrix product with
+    few rows, so that time grows linearly with genes, with the cells of the mean and with the
+    cells averaged.
+
+    Computed in double precision, as :func:`~tgem.nn.scalar_attention`: a layer normalisation that
+    follows can bring small differences between attended values to any size.
 
     Parameters
     ----------
@@ -157,33 +163,40 @@ class MeanGeneMaps:
     k: Tensor
     method: Method = "auto"
 
+    @torch.no_grad()
     def average(self, values: Tensor) -> Tensor:
-        """Attended values, ``(..., n_heads, n_genes)`` as `values`."""
-        attended = torch.empty_like(values)
-        (wide,) = widened(values)
-        for genes, rows in self._kept if self.n_weights <= MOST_KEPT else self._tiles():
-            attended[..., genes] = torch.einsum("hqg,...hg->...hq", rows, wide).to(values)
-        return attended
-
-    @property
-    def n_weights(self) -> int:
-        """Weights of the maps of all heads."""
+        """Attended values, ``(n_obs, n_heads, n_genes)`` as `values`; no gradients flow."""
+        by_head = widened(values)[0].transpose(0, 1).contiguous()
         *_, n_heads, n_genes = self.q.shape
-        return n_heads * n_genes**2
+        with without_autocast(values.device):
+            if n_heads * n_genes**2 <= MOST_KEPT:
+                attended = by_head @ self._matrix.mT
+            else:
+                attended = self._mean_of_averages(by_head)
+        return attended.transpose(0, 1).to(values)
 
     @cached_property
-    def _kept(self) -> list[tuple[slice, Tensor]]:
-        return list(self._tiles())
+    def _matrix(self) -> Tensor:
+        """The mean map of each head, ``(n_heads, n_genes, n_genes)``."""
+        heads = zip(*(part.unbind(-2) for part in widened(self.q, self.k)), strict=True)
+        return torch.stack([mean_attention(q, k, method=self.method) for q, k in heads])
 
-    def _tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Query genes, and their rows in every head, ``(n_heads, n_queries, n_genes)``."""
-        heads = [
-            mean_attention_blocks(q, k, block=TILE, method=self.method)
-            for q, k in zip(*(part.unbind(-2) for part in widened(self.q, self.k)), strict=True)
-        ]
-        for start in track(range(0, self.q.shape[-1], TILE), "Averaging attention maps"):
-            rows = torch.stack([next(head)[1] for head in heads])
-            yield slice(start, start + rows.shape[-2]), rows
+    def _mean_of_averages(self, values: Tensor) -> Tensor:
+        """Average ``(n_heads, n_obs, n_genes)`` with the map of one cell after the other."""
+        total = torch.zeros_like(values)
+        n_cells, n_heads, n_genes = self.q.shape
+        blocks = list(steps(values.shape[1], max(1, AT_ONCE // n_genes)))
+        for cell in track(range(n_cells), "Averaging with each attention map"):
+            for head in range(n_heads):
+                row = self.q[cell, head], self.k[cell, head]
+                q, _, kernel = rows_and_kernel(
+                    row[0].shape, *row, method=self.method, tolerance=TOLERANCE
+                )
+                share = denominators(kernel, q).mul_(n_cells).reciprocal_()
+                for block in blocks:
+                    sums = kernel.over_keys(values[head : head + 1, block])
+                    total[head, block].addcmul_(sums[0], share)
+        return total
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,9 @@ def attention_necessity(
         training data, and all cells of other data.
     n_reference
         Training cells, chosen at random, for the mean map and for the maps of other cells;
-        ``None`` for 500, or 100 for models of more than 4,000 genes. The mean map is the only
-        part whose time grows with the square of the number of genes (and with `n_reference`): it
-        is added up a tile at a time, under a progress bar, and never stored whole for large
-        models.
+        ``None`` for 500, or 100 for models of more than 4,000 genes. The mean map is the slow
+        part, and in such models its time grows with `n_reference`, under a progress bar; for the
+        whole transcriptome it takes minutes, and no matrix of genes x genes.
     n_bootstrap
         Samples of cells, drawn with replacement, for the intervals.
     seed

@@ -12,7 +12,6 @@ from scipy.special import log_softmax
 
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.model._base._explained import PREDICTED, ExplainedClassifier
-from tgem.model._base._model import PREDICTION_BATCH_SIZE
 from tgem.nn.swapped_attention import (
     FROM_REFERENCE,
     MEAN,
@@ -34,13 +33,10 @@ if TYPE_CHECKING:
 
 Ablation = Literal["uniform", "mean", "shuffled"]
 
-# Training cells that are averaged over by default. A mean map costs the square of the genes.
+# Training cells that are averaged over by default; for large models time grows with them.
 REFERENCE_CELLS = 500
 REFERENCE_CELLS_OF_LARGE_MODELS = 100
 LARGE_MODEL = 4000  # genes
-# The mean map of a large model is made anew for every batch: batches as large as memory allows.
-MEAN_BATCH_CELLS = 1024
-MEAN_BATCH_VALUES = 2**23  # of one head
 
 
 class AttentionLadder(NamedTuple):
@@ -317,7 +313,4 @@ class AttentionClassifier(ExplainedClassifier):
         batch_size: int | None,
     ) -> np.ndarray[Any, Any]:
         """Outputs of the network on a rung; `swapper` holds the seeds and the mean maps."""
-        if rung == MEAN and batch_size is None:
-            fitting = MEAN_BATCH_VALUES // len(self.gene_names)
-            batch_size = max(PREDICTION_BATCH_SIZE, min(MEAN_BATCH_CELLS, fitting))
         return self._outputs_of(dataset, cells, batch_size, network=partial(swapper.outputs, rung))
