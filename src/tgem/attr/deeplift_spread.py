@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -50,8 +51,8 @@ class DeepLiftSummary(NamedTuple):
         if self.standard_deviation is None:
             msg = "Expected a standard deviation, found none. Pass `variance=True`."
             raise ValueError(msg)
-        statistic = self.mean / self.standard_deviation * self.n_samples**0.5
-        return statistic.masked_fill_(self.mean == 0, 0)
+        statistic = (self.mean / self.standard_deviation).mul_(math.sqrt(self.n_samples))
+        return statistic.nan_to_num_(nan=0, posinf=math.inf, neginf=-math.inf)
 
 
 class Moments:
@@ -59,7 +60,7 @@ class Moments:
 
     Within a batch scores are kept relative to its first sample, so that a small spread around a
     large mean is not lost in single precision, and equal scores have a spread of exactly 0;
-    batches are merged in double precision by the rule of Chan, Golub and LeVeque.
+    batches are merged by the rule of Chan, Golub and LeVeque.
     """
 
     def __init__(self, weight: Tensor, n_inputs: int, *, variance: bool) -> None:
@@ -67,7 +68,7 @@ class Moments:
         self.weight = weight.T.contiguous()
         self.n_outputs = len(weight)
         self.n_samples = 0
-        self.mean = weight.new_zeros(shape, dtype=torch.float64)
+        self.mean = weight.new_zeros(shape)
         self.squares = torch.zeros_like(self.mean) if variance else None
         entries = CPU_BLOCK if weight.device.type == "cpu" else GPU_BLOCK
         self.width = max(1, entries // n_inputs)
@@ -87,7 +88,7 @@ class Moments:
         n = len(batch.n_rows)
         readout = torch.cat([each for _, _, each in self._readouts(batch, block)])
         sums = torch.mm(readout.T, batch.rows)
-        self.mean[block].lerp_(sums.double() / n, n / (self.n_samples + n))
+        self.mean[block].lerp_(sums.div_(n), n / (self.n_samples + n))
 
     def _add_moments(self, batch: Batch, block: slice, squares: Tensor) -> None:
         n, old = len(batch.n_rows), self.n_samples
@@ -99,8 +100,8 @@ class Moments:
             torch.mm(readout.T, rows, out=scores).sub_(origin)
             sums.add_(scores)
             own.addcmul_(scores, scores)
-        mean = sums.double().div_(n)
-        squares[block] += own.double().addcmul_(mean, mean, value=-n)
+        mean = sums.div_(n)
+        squares[block].add_(own.addcmul_(mean, mean, value=-n))
         difference = mean.add_(origin).sub_(self.mean[block])
         squares[block].addcmul_(difference, difference, value=old * n / (old + n))
         self.mean[block].add_(difference, alpha=n / (old + n))
@@ -109,7 +110,7 @@ class Moments:
         """Sample, its rows, and the weights of a block of outputs for them times their slopes."""
         weight = self.weight[:, block]
         for sample, rows, units in batch.samples():
-            yield sample, rows, weight[units].mul_(batch.slopes[sample, block])
+            yield sample, rows, weight.index_select(0, units).mul_(batch.slopes[sample, block])
 
 
 def deeplift_summary(
@@ -197,9 +198,8 @@ def deeplift_summary(
             sums = batch.totals @ asked.weight.T * batch.slopes
             residual = max(residual, (sums - batch.change).abs().max().item())
             largest = max(largest, batch.change.abs().max().item())
-        mean = moments.mean.to(asked.weight).T
         spread = None
         if moments.squares is not None:
             # Rounding can leave a square just below 0.
-            spread = moments.squares.clamp_(min=0).div_(n - 1).sqrt_().to(asked.weight).T
-    return DeepLiftSummary(mean, spread, n, residual, largest)
+            spread = moments.squares.clamp_(min=0).div_(n - 1).sqrt_().T
+    return DeepLiftSummary(moments.mean.T, spread, n, residual, largest)
