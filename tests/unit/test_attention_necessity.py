@@ -533,7 +533,19 @@ class TestPlot:
             heights = [ax.transData.transform((0, dot.get_ydata()[0]))[1] for dot in dots]
             assert heights == sorted(heights, reverse=True)
             share = row(laddered, "mean", metric)["own_minus"]
-            assert f"{share:+.3f}" in ax.get_title()
+            assert f"{share:+.3f}".replace("-", "\N{MINUS SIGN}") in ax.get_title()
+
+    def test_differences_without_meaning_look_like_none(self, laddered):
+        flat = laddered.copy()
+        table = keys.ATTENTION_NECESSITY.read(flat).copy()
+        table[["value", "lower", "upper"]] = 0.9
+        table[["own_minus", "own_minus_lower", "own_minus_upper"]] = -1e-9
+        table.loc[table["maps"] == "own", "value"] += 1e-9
+        keys.ATTENTION_NECESSITY.write(flat, table)
+        for ax in tgem.pl.attention_necessity(flat, show=False):
+            low, high = ax.get_xlim()
+            assert high - low >= 0.099
+            assert ax.get_title().endswith("own minus mean 0.000 [0.000, 0.000]")
 
     def test_classes_and_one_metric(self, deciding, laddered):
         model, _ = deciding

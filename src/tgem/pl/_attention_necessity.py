@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -29,6 +29,7 @@ _LABELS = {
 _METRICS = {"accuracy": "accuracy", "log_likelihood": "log-likelihood per cell (nats)"}
 _ALL = "all"
 _TITLE_WIDTH = 30  # characters
+_SMALLEST_WIDTH = 0.1  # of an axis, in accuracy or nats
 
 Metric = Literal["accuracy", "log_likelihood"]
 
@@ -129,15 +130,29 @@ def _ladder(ax: Axes, rows: pd.DataFrame) -> None:
     clean(ax)
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    ax.margins(x=0.08)
+    ax.set_xlim(*_limits(rows[["value", "lower", "upper"]].to_numpy(dtype=float)))
+
+
+def _limits(values: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Limits with a margin, wide enough that differences without meaning look like none."""
+    low, high = np.nanmin(values), np.nanmax(values)
+    reach = max(0.54 * (high - low), _SMALLEST_WIDTH / 2)
+    return float((low + high) / 2 - reach), float((low + high) / 2 + reach)
 
 
 def _title(label: str, rows: pd.DataFrame) -> str:
-    name = "all cells" if label == _ALL else wrapped(label, _TITLE_WIDTH)
-    first = f"{name} ({int(rows['n_cells'].max()):,})"
+    name = "all" if label == _ALL else wrapped(label, _TITLE_WIDTH)
+    n_cells = int(rows["n_cells"].max())
+    first = f"{name} ({n_cells:,} {'cell' if n_cells == 1 else 'cells'})"
     if "mean" not in rows.index:
         return first
     share, lower, upper = rows.loc["mean", ["own_minus", "own_minus_lower", "own_minus_upper"]]
     if not np.isfinite([lower, upper]).all():
-        return f"{first}\nown minus mean {share:+.3f}"
-    return f"{first}\nown minus mean {share:+.3f} [{lower:+.3f}, {upper:+.3f}]"
+        return f"{first}\nown minus mean {_signed(share)}"
+    return f"{first}\nown minus mean {_signed(share)} [{_signed(lower)}, {_signed(upper)}]"
+
+
+def _signed(value: float) -> str:
+    """Three decimals and the sign, which nothing has not."""
+    rounded = round(float(value), 3)
+    return f"{rounded:+.3f}".replace("-", "\N{MINUS SIGN}") if rounded else "0.000"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from anndata import AnnData
 
-    from tgem.model._base import AttentionClassifier
+    from tgem.model._base import ExplainedAttentionClassifier
 
 Array = np.ndarray[Any, Any]
 
@@ -31,7 +31,7 @@ INTERVAL = (0.025, 0.975)
 
 def attention_necessity(
     adata: AnnData,
-    model: AttentionClassifier,
+    model: ExplainedAttentionClassifier,
     *,
     indices: Sequence[int] | None = None,
     n_reference: int | None = None,

@@ -1,6 +1,7 @@
 """What every model shares: registration, training, prediction, attribution, saving."""
 
-from tgem.model._base._attention_ladder import AttentionClassifier, AttentionLadder
+from tgem.model._base._attention import AttentionClassifier
+from tgem.model._base._attention_ladder import AttentionLadder, ExplainedAttentionClassifier
 from tgem.model._base._attribution import AttributionResult
 from tgem.model._base._classifier import ClassifierModel
 from tgem.model._base._explained import ExplainedClassifier
@@ -11,6 +12,7 @@ __all__ = [
     "AttentionLadder",
     "AttributionResult",
     "ClassifierModel",
+    "ExplainedAttentionClassifier",
     "ExplainedClassifier",
     "SupervisedModel",
 ]

@@ -9,7 +9,7 @@ import torch
 
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
-from tgem.model._base import AttentionClassifier
+from tgem.model._base import ExplainedAttentionClassifier
 from tgem.model.tgem._module import EXPRESSION_KEY, LABELS_KEY, TGEMModule
 from tgem.model.tgem._presets import PRESETS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SCAN_CELLS = 1024
 
 
-class TGEM(AttentionClassifier):
+class TGEM(ExplainedAttentionClassifier):
     """T-GEM: types cells or tumours by attention between genes, and explains itself.
 
     Every gene is a token whose value is its expression. Layers of self-attention let each gene
