@@ -61,7 +61,8 @@ class HistoneBranch(nn.Module):
         )
         self.first_bin = 0 if same_padding else self.width // 2
         self.norm = BatchNorm(n_kernels)
-        self.pool = nn.MaxPool1d(POOL, POOL, padding=1)
+        # Rounding up keeps the last window, whatever the number of bins.
+        self.pool = nn.MaxPool1d(POOL, POOL, padding=1, ceil_mode=True)
         self.lstm = RaggedLSTM(n_kernels, n_hidden)
         self.attention = AdditiveAttention(2 * n_hidden)
 
