@@ -26,7 +26,7 @@ MODELS = [getattr(tgem.model, name) for name in tgem.model.__all__]
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_signature(function):
     parameters = list(inspect.signature(function).parameters.values())
-    assert parameters[0].name == "adata"
+    assert parameters[0].name in {"adata", "mdata"}
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert len(positional) <= 3
     assert len(parameters) <= 10

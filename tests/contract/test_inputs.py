@@ -11,9 +11,14 @@ from scipy import sparse
 
 import tgem
 from tgem._core.errors import ExpressionWarning, TgemWarning, TrainingWarning
+from tgem.model._base import ClassifierModel
 
 QUIET = {"enable_progress_bar": False}
-MODELS = [getattr(tgem.model, name) for name in tgem.model.__all__]
+MODELS = [
+    model
+    for model in (getattr(tgem.model, name) for name in tgem.model.__all__)
+    if issubclass(model, ClassifierModel)
+]
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Observation names are not unique"),

@@ -16,9 +16,14 @@ from scipy import sparse
 
 import tgem
 from tgem._core.errors import GeneAlignmentWarning
+from tgem.model._base import ClassifierModel
 
 QUIET = {"enable_progress_bar": False}
-MODELS = [getattr(tgem.model, name) for name in tgem.model.__all__]
+MODELS = [
+    model
+    for model in (getattr(tgem.model, name) for name in tgem.model.__all__)
+    if issubclass(model, ClassifierModel)
+]
 
 
 def make_data(n_obs=120, n_genes=40, seed=0):

@@ -12,9 +12,14 @@ import torch
 
 import tgem
 from tgem.data._matrix import readable
+from tgem.model._base import ClassifierModel
 
 QUIET = {"enable_progress_bar": False}
-MODELS = [getattr(tgem.model, name) for name in tgem.model.__all__]
+MODELS = [
+    model
+    for model in (getattr(tgem.model, name) for name in tgem.model.__all__)
+    if issubclass(model, ClassifierModel)
+]
 DOCS = Path(__file__).parents[2] / "docs" / "contributing.md"
 
 

@@ -11,11 +11,16 @@ from scipy import sparse
 
 import tgem
 from tgem._core.errors import ExpressionWarning
+from tgem.model._base import ClassifierModel
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from strategies import STORAGES, expressions, permutations
 
-MODELS = [getattr(tgem.model, name) for name in tgem.model.__all__]
+MODELS = [
+    model
+    for model in (getattr(tgem.model, name) for name in tgem.model.__all__)
+    if issubclass(model, ClassifierModel)
+]
 GENES = [f"GENE{i + 1:04d}" for i in range(40)]
 TOLERANCE = 1e-6
 

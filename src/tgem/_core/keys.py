@@ -174,6 +174,51 @@ SPLIT = Slot(
     "tgem.pp.split",
 )
 
+ISOFORM_PREDICTION = Slot(
+    "layers",
+    "{prefix}_prediction",
+    "of the isoform modality: predicted TPM, or PSI, float32; missing for isoforms set aside",
+    "tgem.tl.predict_isoforms",
+    prefix="deepsf",
+)
+CONTEXT = Slot(
+    "obsm",
+    "X_{prefix}_context",
+    "of the MuData: features of the cell's context, samples x features, float32",
+    "tgem.tl.predict_isoforms",
+    prefix="deepsf",
+)
+REGULATION = Slot(
+    "varm",
+    "{prefix}_attribution",
+    "isoforms x factors: mean DeepLIFT score, float32; of the gene modality, genes x factors: root "
+    "mean square over the gene's isoforms; the factors' names in `.uns[key]['factors']`",
+    "tgem.tl.regulation",
+    prefix="deepsf",
+)
+REGULATION_STATISTIC = Slot(
+    "varm",
+    "{prefix}_attribution_t",
+    "isoforms x factors: mean score over its standard error, float32",
+    "tgem.tl.regulation",
+    prefix="deepsf",
+)
+REGULATION_LARGEST = Slot(
+    "varm",
+    "{prefix}_attribution_max",
+    "genes x factors: largest absolute score of the gene's isoforms, float32",
+    "tgem.tl.regulation",
+    prefix="deepsf",
+)
+REGULATION_NETWORK = Slot(
+    "uns",
+    "{prefix}_network",
+    "of the MuData: long DataFrame of the strongest edges: source (factor), target (isoform), "
+    "weight, gene, t_statistic",
+    "tgem.tl.regulation",
+    prefix="deepsf",
+)
+
 SLOTS: tuple[Slot, ...] = tuple(
     value for value in globals().copy().values() if isinstance(value, Slot)
 )

@@ -4,8 +4,11 @@ from tgem.data._alignment import GeneAlignment
 from tgem.data._expression import ExpressionSummary, check_log_normalized, summarize_expression
 from tgem.data._features import DEFAULT_MIN_GENE_SHARE, FeatureField
 from tgem.data._field import Data, Field
+from tgem.data._grid import GRIDS, GridField
+from tgem.data._isoforms import GeneField, IsoformField
 from tgem.data._labels import LabelField, describe_labels, label_codes
 from tgem.data._manager import DataManager, FieldDataset
+from tgem.data._names import match_names
 from tgem.data._splits import (
     Split,
     grouped_split,
@@ -13,24 +16,35 @@ from tgem.data._splits import (
     split_from_column,
     stratified_split,
 )
+from tgem.data._targets import CellTypeField, ExpressionTargetField
+from tgem.data._tpm import check_tpm, summarize_tpm
 
 __all__ = [
     "DEFAULT_MIN_GENE_SHARE",
+    "GRIDS",
+    "CellTypeField",
     "Data",
     "DataManager",
     "ExpressionSummary",
+    "ExpressionTargetField",
     "FeatureField",
     "Field",
     "FieldDataset",
     "GeneAlignment",
+    "GeneField",
+    "GridField",
+    "IsoformField",
     "LabelField",
     "Split",
     "check_log_normalized",
+    "check_tpm",
     "describe_labels",
     "grouped_split",
     "label_codes",
+    "match_names",
     "split_column",
     "split_from_column",
     "stratified_split",
     "summarize_expression",
+    "summarize_tpm",
 ]

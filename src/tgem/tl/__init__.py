@@ -8,7 +8,9 @@ from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
 from tgem.tl._history import history
 from tgem.tl._predict import predict
+from tgem.tl._predict_isoforms import predict_isoforms
 from tgem.tl._rank_genes import rank_genes
+from tgem.tl._regulation import regulation
 
 __all__ = [
     "ablation",
@@ -19,5 +21,7 @@ __all__ = [
     "enrich",
     "history",
     "predict",
+    "predict_isoforms",
     "rank_genes",
+    "regulation",
 ]

@@ -130,10 +130,10 @@ class InterpretedModel(IsoformModel):
         genes, levels = self._question(mdata, indices, reference)
         columns = torch.from_numpy(positions).to(genes.device)
         if target == "usage":
-            if self._decoder_name != "usage":
+            if self.decoder != "usage":
                 msg = (
                     f"Expected `decoder='usage'` for attributions of usage, this model has "
-                    f"{self._decoder_name!r}. Use `target='expression'`."
+                    f"{self.decoder!r}. Use `target='expression'`."
                 )
                 raise ValueError(msg)
             return self._gradients_of_usage(genes, levels, columns, n_steps)
@@ -296,7 +296,7 @@ class InterpretedModel(IsoformModel):
         ValueError
             If the model has no context.
         """
-        if self.module.context is None:
+        if not self.has_context:
             msg = (
                 "This model has no context. Pretrain one with `DeepSF.pretrain_context(adata)` "
                 "and construct the model with `context=...`."
@@ -309,5 +309,11 @@ class InterpretedModel(IsoformModel):
         return torch.cat([part for part in parts if part is not None]).cpu().numpy()
 
     @property
-    def _decoder_name(self) -> str:
+    def has_context(self) -> bool:
+        """Whether the model reads the cell's context."""
+        return self.module.context is not None
+
+    @property
+    def decoder(self) -> str:
+        """Name of the decoder."""
         return str(self._init_params["decoder"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
-from tgem._core.scvi_compat import field_states
-from tgem._core.validate import cell_indices
+from tgem._core.scvi_compat import SETUP_ARGS, field_states
+from tgem._core.validate import cell_indices, check_choice
 from tgem.data import FieldDataset
 from tgem.model._base._regression import RegressionModel
 from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY, DeepSFModule
@@ -57,6 +57,34 @@ class IsoformModel(RegressionModel):
         return self.gene_names[field_states(self.registry_)[GENES_KEY]["factors"]]
 
     @property
+    def modalities(self) -> dict[str, str]:
+        """Names of the modalities of genes and of isoforms, as in training."""
+        return dict(self.registry_[SETUP_ARGS]["modalities"])
+
+    def positions(self, mdata: MuData, kind: Literal["gene", "isoform"]) -> np.ndarray[Any, Any]:
+        """Find the model's genes or isoforms in a data set.
+
+        Parameters
+        ----------
+        mdata
+            Any data set.
+        kind
+            ``"gene"`` or ``"isoform"``.
+
+        Returns
+        -------
+        Position in the modality of each of :attr:`gene_names` or :attr:`isoform_names`; -1 for
+        those that are absent.
+        """
+        check_choice("kind", kind, ("gene", "isoform"))
+        key = GENES_KEY if kind == "gene" else ISOFORMS_KEY
+        field = next(field for field in self._fields if field.registry_key == key)
+        columns: np.ndarray[Any, Any] = field.match(
+            field_states(self.registry_)[key], self._data(mdata)
+        ).columns
+        return columns
+
+    @property
     def _n_targets(self) -> int:
         return len(self._isoforms["column_names"])
 
@@ -75,13 +103,11 @@ class IsoformModel(RegressionModel):
         """Warn about genes without which isoforms cannot be predicted."""
         if self._isoforms["values"] == "psi":
             return
-        field = next(field for field in self._fields if field.registry_key == GENES_KEY)
-        found = field.match(field_states(self.registry_)[GENES_KEY], mdata).columns >= 0
-        lost = ~found[np.asarray(self._isoforms["genes"])]
+        lost = ~(self.positions(mdata, "gene") >= 0)[np.asarray(self._isoforms["genes"])]
         if lost.any():
             genes = self.isoform_genes[lost].unique()
             msg = (
-                f"{len(genes)} genes of the model are not in {field.called(mdata)}: their "
+                f"{len(genes)} genes of the model are not in mdata[{self.modalities['gene']!r}]: their "
                 f"{int(lost.sum())} isoforms of {len(lost)} are predicted as missing (NaN). "
                 f"Absent: {listed(genes)}."
             )

@@ -226,7 +226,7 @@ class DeepSF(InterpretedModel):
         return columns
 
     def _training_defaults(self) -> dict[str, Any]:
-        return PRESETS[self._decoder_name].training
+        return PRESETS[self.decoder].training
 
     @classmethod
     def pretrain_context(
@@ -310,7 +310,7 @@ class DeepSF(InterpretedModel):
             if hasattr(layer, "weight") and hasattr(layer, "out_features")
         ]
         lines = [
-            f"DeepSF, decoder {self._decoder_name!r}: {len(self.factor_names)} splicing factors "
+            f"DeepSF, decoder {self.decoder!r}: {len(self.factor_names)} splicing factors "
             f"-> {' -> '.join(map(str, sizes))} -> {self._n_targets} isoforms of "
             f"{self.isoform_genes.nunique()} genes",
         ]

@@ -97,7 +97,7 @@ class Regulation(NamedTuple):
         if ranked is None:
             msg = "Expected a t-statistic to rank by, but a single sample has none."
             raise ValueError(msg)
-        strength = np.abs(ranked).ravel()
+        strength = np.nan_to_num(np.abs(ranked)).ravel()
         kept = np.argpartition(strength, -min(n_edges, strength.size))[-n_edges:]
         kept = kept[strength[kept] > 0]
         kept = kept[np.argsort(-strength[kept], kind="stable")]

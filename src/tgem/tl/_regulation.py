@@ -1,0 +1,141 @@
+"""Which splicing factor regulates which isoform and gene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mudata import MuData
+
+from tgem._core import keys
+from tgem._core.validate import check_count, check_data
+from tgem.tl._provenance import record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tgem.model import DeepSF
+
+
+def regulation(
+    mdata: MuData,
+    model: DeepSF,
+    *,
+    reference: Any = "median",
+    n_edges: int = 10_000,
+    key_added: str | None = None,
+    copy: bool = False,
+) -> MuData | None:
+    """Say which splicing factor regulates which isoform, by DeepLIFT of all isoforms at once.
+
+    Parameters
+    ----------
+    mdata
+        Genes and isoforms in TPM; matched by name.
+    model
+        A trained :class:`~tgem.model.DeepSF`.
+    reference
+        What a sample is compared with: ``"median"`` of the training samples, ``"zero"`` (all
+        factors knocked out), or a group of samples, such as ``{"condition": "naive"}``.
+    n_edges
+        Number of edges of the network, the strongest by mean score.
+    key_added
+        Prefix of the slots, ``"deepsf"`` by default.
+    copy
+        Whether to return a changed copy and leave `mdata` as it is.
+
+    Returns
+    -------
+    ``None``, or the changed copy. Writes
+
+    ``mdata["isoform"].varm["deepsf_attribution"]``
+        isoforms x factors, float32: mean score over the samples; missing for isoforms set aside.
+        The factors' names are in ``mdata["isoform"].uns["deepsf_attribution"]["factors"]``;
+    ``mdata["isoform"].varm["deepsf_attribution_t"]``
+        the same shape: mean over its standard error;
+    ``mdata["gene"].varm["deepsf_attribution"]``, ``mdata["gene"].varm["deepsf_attribution_max"]``
+        genes x factors, float32: root mean square over the gene's isoforms, and the largest
+        absolute score. The largest grows with the number of isoforms even where no factor does
+        anything, so that it favours genes with many; the root mean square does not;
+    ``mdata.uns["deepsf_network"]``
+        long DataFrame: ``source`` (factor), ``target`` (isoform), ``weight``, ``gene``,
+        ``t_statistic``;
+    ``mdata.uns["deepsf_network_params"]``
+        reference, number of samples, completeness residual, version.
+
+    Raises
+    ------
+    RuntimeError
+        If the model is not trained.
+    ValueError
+        If the data do not fit the model, or for an unknown reference; `mdata` is then unchanged.
+
+    References
+    ----------
+    :cite:t:`shrikumar2017`, :cite:t:`deepsf`, :cite:t:`deeprbp2024`.
+
+    Examples
+    --------
+    >>> import tgem
+    >>> mdata = tgem.datasets.synthetic_splicing(n_obs=60, n_factors=8, n_isoforms=80)
+    >>> tgem.model.DeepSF.setup_mudata(mdata)
+    >>> model = tgem.model.DeepSF(mdata)
+    >>> model.train(max_epochs=5, enable_progress_bar=False)
+    >>> tgem.tl.regulation(mdata, model, n_edges=20)
+    >>> mdata["isoform"].varm["deepsf_attribution"].shape
+    (80, 8)
+    >>> mdata.uns["deepsf_network"].shape
+    (20, 5)
+    """
+    check_data(mdata, MuData)
+    check_count("n_edges", n_edges)
+    found = model.get_regulation(mdata, reference=reference)
+    columns = model.positions(mdata, "isoform")
+    network = found.edges(n_edges)
+    by_gene = {
+        keys.REGULATION: found.by_gene("rms"),
+        keys.REGULATION_LARGEST: found.by_gene("max"),
+    }
+    genes_at = dict(zip(model.gene_names, model.positions(mdata, "gene"), strict=True))
+    target = mdata.copy() if copy else mdata
+    isoforms = target[model.modalities["isoform"]]
+    genes = target[model.modalities["gene"]]
+    names = {"factors": np.asarray(found.factors, dtype=object)}
+    for table in (isoforms, genes):
+        table.uns[keys.REGULATION.key(key_added)] = dict(names)
+    keys.REGULATION.write(isoforms, _rows(found.mean, columns, isoforms.n_vars), key_added)
+    if found.t_statistic is not None:
+        statistic = _rows(found.t_statistic, columns, isoforms.n_vars)
+        keys.REGULATION_STATISTIC.write(isoforms, statistic, key_added)
+    for slot, scores in by_gene.items():
+        slot.write(genes, _gene_rows(scores, genes_at, genes.n_vars), key_added)
+    keys.REGULATION_NETWORK.write(target, network, key_added)
+    record(
+        target,
+        keys.REGULATION_NETWORK,
+        key_added,
+        {
+            "model": type(model).__name__,
+            "decoder": model.decoder,
+            "reference": str(reference),
+            "n_samples": found.n_samples,
+            "largest_residual": found.residual,
+        },
+    )
+    return target if copy else None
+
+
+def _rows(
+    scores: np.ndarray[Any, Any], columns: np.ndarray[Any, Any], n_rows: int
+) -> np.ndarray[Any, Any]:
+    """Transpose into the order of the data; missing where the model knows nothing."""
+    values = np.full((n_rows, len(scores)), np.nan, dtype=np.float32)
+    values[columns[columns >= 0]] = scores.T[columns >= 0]
+    return values
+
+
+def _gene_rows(
+    scores: pd.DataFrame, positions: dict[str, int], n_rows: int
+) -> np.ndarray[Any, Any]:
+    columns = np.array([positions[gene] for gene in scores.columns], dtype=int)
+    return _rows(scores.to_numpy(), columns, n_rows)
