@@ -63,7 +63,7 @@ def describe(data: str, n_splits: int) -> dict[str, Any]:
     cells = DATA[data].read()
     classes, sizes = np.unique(cells.labels, return_counts=True)
     return {
-        "checksum": cells.checksum(),
+        "checksum": DATA[data].checksum(cells),
         "n_obs": len(cells.labels),
         "n_genes": DATA[data].n_selected or len(cells.genes),
         "n_groups": len(set(cells.groups)),

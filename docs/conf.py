@@ -288,14 +288,23 @@ def _typing_threads(result: dict[str, Any]) -> str:
 
 
 def _typing_table(result: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> str:
+    """Methods x data sets; the number of splits is said where it is not the data set's largest."""
+    most = {
+        name: max(row["n_splits"] for row in data["methods"].values())
+        for name, data in result["data"].items()
+    }
     rows = []
     for method, title in result["titles"].items():
         row = [title]
-        for data in result["data"].values():
+        for name, data in result["data"].items():
             found = data["methods"].get(method)
-            row.append(f"{cell(found)}, {found['n_splits']} splits" if found else "")
+            text = cell(found) if found else ""
+            if found and found["n_splits"] < most[name]:
+                text += f" [{found['n_splits']}]"
+            row.append(text)
         rows.append(row)
-    return _table(["", *(data["title"] for data in result["data"].values())], rows)
+    titles = [f"{data['title']} [{most[name]}]" for name, data in result["data"].items()]
+    return _table(["[number of splits]", *titles], rows)
 
 
 def _typing_differences(result: dict[str, Any]) -> str:
@@ -313,13 +322,12 @@ def _typing_differences(result: dict[str, Any]) -> str:
 
 
 def _typing_not_run(result: dict[str, Any]) -> str:
-    return "\n".join(
-        f"- {result['titles'][method]} on {data['title']}: not run, as it {reason}."
-        if not reason.startswith("no result")
-        else f"- {result['titles'][method]} on {data['title']}: {reason}."
-        for data in result["data"].values()
-        for method, reason in data["not_run"].items()
-    )
+    where: dict[tuple[str, str], list[str]] = {}
+    for data in result["data"].values():
+        for method, reason in data["not_run"].items():
+            where.setdefault((result["titles"][method], reason), []).append(data["title"])
+    lines = [f"- {name}: {reason} ({'; '.join(data)})." for (name, reason), data in where.items()]
+    return "\n".join(["Not run:", "", *lines]) if lines else ""
 
 
 def _machine(result: dict[str, Any]) -> str:

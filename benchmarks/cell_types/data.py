@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TCGA_FLOOR = -2.0  # below it, only two of the cohorts have values: they would name the cohort
 SMALLEST_CLASS = 5
 COUNTS_PER_CELL = 1e4
+GENE_CHOICE = "variance of log-normalised expression"
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class DataSet:
     read: Callable[[], Cells]
     n_selected: int | None = None
     in_mean: bool = True
+
+    def checksum(self, cells: Cells) -> str:
+        """Digest of the cells and of the choice of genes."""
+        choice = f"{GENE_CHOICE} {self.n_selected}" if self.n_selected else ""
+        return hashlib.sha256(f"{cells.checksum()} {choice}".encode()).hexdigest()[:16]
 
 
 def shared_folder() -> Path:
@@ -181,16 +187,11 @@ def read_h5ad(name: str) -> AnnData:
 
 
 def select_genes(training: Cells, n_genes: int) -> np.ndarray[Any, Any]:
-    """Positions of the most variable genes of the training cells (scanpy's default choice)."""
-    import scanpy as sc  # noqa: PLC0415
-    from anndata import AnnData  # noqa: PLC0415
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pandas about scanpy
-        found = sc.pp.highly_variable_genes(
-            AnnData(training.expression), n_top_genes=n_genes, inplace=False
-        )
-    return np.flatnonzero(found["highly_variable"].to_numpy())
+    """Positions of the genes whose log-normalised expression varies most in the training cells."""
+    values = sparse.csr_matrix(training.expression).astype(np.float64)
+    mean = np.asarray(values.mean(axis=0)).ravel()
+    variance = np.asarray(values.multiply(values).mean(axis=0)).ravel() - mean**2
+    return np.sort(np.argsort(-variance, kind="stable")[:n_genes])
 
 
 DATA: dict[str, DataSet] = {

@@ -32,7 +32,7 @@ SOURCE_FOLDERS = ("nn", "train", "model/_base", "model/tgem")
 def measure(data: str, method: str, splits: Iterable[int], folder: Path) -> None:
     """Fit, predict and score, split by split; append a line to the data set's file each time."""
     cells, chosen = DATA[data].read(), methods()[method]
-    checksum = cells.checksum()
+    checksum = DATA[data].checksum(cells)
     for number in splits:
         record = {"data": data, "method": method, "split": number, "data_checksum": checksum}
         record |= measured(cells, chosen, number, n_selected=DATA[data].n_selected)

@@ -111,8 +111,8 @@ def methods() -> dict[str, Method]:
             "mlp",
             {
                 "hidden": [128],
-                "grid": [1e-2, 1.0, 10.0],
-                "max_iter": 40,
+                "grid": [0.1, 1.0, 10.0, 30.0],
+                "max_iter": 60,
                 "learning_rate": 1e-3,
                 "batch_size": 64,
                 **(tuned | {"folds": 3}),

@@ -257,6 +257,7 @@ def test_writes_results_table_and_figures(quick_run):
 def test_a_second_run_measures_only_what_is_missing(quick_run):
     path = quick_run / "typing" / "synthetic.jsonl"
     lines = path.read_text().splitlines()
+    assert len(lines) == 4
     # killed in the middle of a line, and started again
     path.write_text("\n".join(lines[:3]) + "\n" + lines[3][:40])
     assert len(read_records(path)) == 3
