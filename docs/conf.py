@@ -217,8 +217,8 @@ def _deeplift_benchmark() -> str:
         rows.append(
             [
                 name,
-                f"{times[side]['total']['process_s']:,.0f} s ({low:,.0f} to {high:,.0f})",
-                f"{times[side]['total']['wall_s']:,.0f} s",
+                f"{times[side]['total']['process_s']:,.1f} s ({low:,.1f} to {high:,.1f})",
+                f"{times[side]['total']['wall_s']:,.1f} s",
                 f"{ratio['process_s']:.0f} x, {ratio['wall_s']:.0f} x" if ratio else "",
             ]
         )
