@@ -188,7 +188,9 @@ def parts(step: Step, sizes: Sizes, device: str) -> dict[str, Any]:
     }
     result = {}
     for name, form in forms.items():
-        times = in_turns({s: lambda f=form[s]: (f() ** 2).sum().backward() for s in SIDES}, sizes, device)
+        times = in_turns(
+            {s: lambda f=form[s]: (f() ** 2).sum().backward() for s in SIDES}, sizes, device
+        )
         result[name] = times | {"ratio": ratios(times, "plain", "tgem")}
         print(f"{name}: {result[name]['ratio']['process_s']:.1f} times less CPU time", flush=True)
     return result

@@ -167,6 +167,57 @@ SPECIFIC_MARKS = Slot(
     EPI_PREFIX,
 )
 
+EXPRESSION_PREDICTION = Slot(
+    "obs",
+    "{prefix}_prediction",
+    "of the MuData: probability of high expression, or predicted log expression, float32",
+    "tgem.tl.predict_expression",
+    EPI_PREFIX,
+)
+REGULATORY_LATENT = Slot(
+    "obsm",
+    "X_{prefix}",
+    "of the MuData: regulatory latent space, genes x entries, float32",
+    "tgem.tl.predict_expression",
+    EPI_PREFIX,
+)
+REGULATORY_ATTENTION = {
+    name: Slot(
+        "obsm",
+        "{prefix}_" + name + "_attention",
+        f"of the MuData: genes x {what}, float32, rows add up to 1 or are 0; names in `.uns[key]`",
+        "tgem.tl.regulatory_attention",
+        EPI_PREFIX,
+    )
+    for name, what in {
+        "histone": "bins",
+        "methylation": "CpG slots",
+        "tf": "factors",
+        "fusion": "entries of the joint vector",
+    }.items()
+}
+REGULATORY_ATTRIBUTION = {
+    name: Slot(
+        "obsm",
+        "{prefix}_" + name + "_attribution",
+        f"of the MuData: genes x ({what}), float32; names in `.uns[key]`",
+        "tgem.tl.regulatory_attribution",
+        EPI_PREFIX,
+    )
+    for name, what in {
+        "histone": "marks x bins",
+        "methylation": "CpG slots x features",
+        "tf": "factors x features",
+    }.items()
+}
+REGULATORY_IMPORTANCE = Slot(
+    "uns",
+    "{prefix}_importance",
+    "long DataFrame: by (modality, mark, bin, factor), cell type, name, importance, effect, genes",
+    "tgem.tl.regulatory_importance",
+    EPI_PREFIX,
+)
+
 SPLIT = Slot(
     "obs",
     "{prefix}_split",
@@ -191,8 +242,15 @@ CONTEXT = Slot(
 REGULATION = Slot(
     "varm",
     "{prefix}_attribution",
-    "isoforms x factors: mean DeepLIFT score, float32; of the gene modality, genes x factors: root "
-    "mean square over the gene's isoforms; the factors' names in `.uns[key]['factors']`",
+    "isoforms x factors: mean effect by DeepLIFT, float32; of the gene modality, genes x factors: "
+    "root mean square over the gene's isoforms; the factors' names in `.uns[key]['factors']`",
+    "tgem.tl.regulation",
+    prefix="deepsf",
+)
+REGULATION_SCORE = Slot(
+    "varm",
+    "{prefix}_attribution_score",
+    "isoforms x factors: mean DeepLIFT score, effect times distance from the reference, float32",
     "tgem.tl.regulation",
     prefix="deepsf",
 )
@@ -206,7 +264,7 @@ REGULATION_STATISTIC = Slot(
 REGULATION_LARGEST = Slot(
     "varm",
     "{prefix}_attribution_max",
-    "genes x factors: largest absolute score of the gene's isoforms, float32",
+    "genes x factors: largest absolute effect on the gene's isoforms, float32",
     "tgem.tl.regulation",
     prefix="deepsf",
 )
@@ -220,7 +278,10 @@ REGULATION_NETWORK = Slot(
 )
 
 SLOTS: tuple[Slot, ...] = tuple(
-    value for value in globals().copy().values() if isinstance(value, Slot)
+    slot
+    for value in globals().copy().values()
+    for slot in (value.values() if isinstance(value, dict) else (value,))
+    if isinstance(slot, Slot)
 )
 
 

@@ -61,7 +61,7 @@ class AttentionFusion(nn.Module):
     def attended(self, joint: Tensor, weights: Tensor) -> list[Tensor]:
         """Each entry times its own weights: per modality, ``(n_obs, n_attentions, size)``."""
         products = weights * joint[:, None]
-        return list(products.split(self.sizes, dim=2))
+        return list(torch.split(products, self.sizes, dim=2))
 
     def forward(self, joint: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Fused vector ``(n_obs, n_entries)`` and weights ``(n_obs, n_attentions, n_entries)``.

@@ -6,6 +6,12 @@ from tgem.tl._attribution import attribution
 from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
+from tgem.tl._epigenome import (
+    predict_expression,
+    regulatory_attention,
+    regulatory_attribution,
+    regulatory_importance,
+)
 from tgem.tl._history import history
 from tgem.tl._predict import predict
 from tgem.tl._predict_isoforms import predict_isoforms
@@ -21,7 +27,11 @@ __all__ = [
     "enrich",
     "history",
     "predict",
+    "predict_expression",
     "predict_isoforms",
     "rank_genes",
     "regulation",
+    "regulatory_attention",
+    "regulatory_attribution",
+    "regulatory_importance",
 ]

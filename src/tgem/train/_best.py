@@ -27,7 +27,8 @@ class KeepBestWeights(Callback):
     def __init__(self, monitor: str = "validation_loss", *, larger_is_better: bool = False) -> None:
         super().__init__()
         self._monitor, self._sign = monitor, 1.0 if larger_is_better else -1.0
-        self._best, self._weights = float("-inf"), None
+        self._best = float("-inf")
+        self._weights: dict[str, Any] | None = None
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember the weights if they are the best so far."""

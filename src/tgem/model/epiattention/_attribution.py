@@ -51,7 +51,7 @@ def baselines_of(
     found = list(masked)
     for i, name in enumerate(module.names):
         values, mask = masked[2 * i], masked[2 * i + 1]
-        reference: Tensor = module.scales[name].reference  # type: ignore[assignment, union-attr]
+        reference: Tensor = module.scales[name].reference  # type: ignore[assignment]
         start = reference.expand_as(values) if baseline == "mean" else torch.zeros_like(values)
         measurement = torch.ones(values.shape[2], dtype=torch.bool, device=values.device)
         measurement[list(module.grids[name].kept)] = False

@@ -137,21 +137,33 @@ class FactorBranch(nn.Module):
     n_outputs
         Size of the summary.
     residual
-        Whether each factor keeps its own features beside those it attends to.
+        Whether each factor keeps its own features beside those it attends to, and the summary
+        starts at 0, so that only factors that matter enter it.
+    dropout
+        Share of the factors' features dropped in training.
     """
 
     def __init__(
-        self, n_factors: int, n_features: int, *, n_outputs: int = 5, residual: bool = False
+        self,
+        n_factors: int,
+        n_features: int,
+        *,
+        n_outputs: int = 5,
+        residual: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.n_features, self.residual = n_outputs, residual
         self.attention = FactorAttention(n_features)
         self.norm = BatchNorm(n_factors * n_features)
+        self.dropout = nn.Dropout(dropout)
         self.reduction = nn.Linear(n_factors * n_features, n_outputs)
+        if residual:
+            nn.init.zeros_(self.reduction.weight)
 
     def forward(self, factors: Tensor) -> Tensor:
         """Summary, ``(n_obs, n_outputs)``, of factors ``(n_obs, n_factors, n_features)``."""
         attended = self.attention(factors)
         if self.residual:
             attended = factors + attended
-        return torch.tanh(self.reduction(self.norm(attended.flatten(1))))
+        return torch.tanh(self.reduction(self.dropout(self.norm(attended.flatten(1)))))

@@ -1,4 +1,4 @@
-"""What EpiAttention says beside its prediction: latent space, attention, attributions."""
+"""What EpiAttention says beside its prediction: attention, attributions, importance."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from tgem._core.scvi_compat import field_states
 from tgem._core.validate import cell_indices, check_choice
-from tgem.model._base import SupervisedModel
 from tgem.model.epiattention._attribution import (
     METHODS_WITHOUT_NOISE,
     RegulatoryAttribution,
@@ -20,86 +18,22 @@ from tgem.model.epiattention._importance import (
     importance_by_attribution,
     importance_table,
 )
-from tgem.model.epiattention._inputs import separate
 from tgem.model.epiattention._module import FUSION
+from tgem.model.epiattention._prediction import EpigenomePredictor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
     from torch import Tensor
 
     from tgem.data import Data
     from tgem.model._base._registered import Cells
-    from tgem.model.epiattention._module import EpiAttentionModule
 
 IMPORTANCE = ("modality", "mark", "bin", "factor")
 BASELINES = ("mean", "zero")
 
 
-class ExplainedEpigenome(SupervisedModel):
-    """Latent space, attention, attributions and importances of EpiAttention."""
-
-    module: EpiAttentionModule
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Modalities of the model: ``"histone"``, ``"methylation"``, ``"tf"`` or some of them."""
-        return self.module.names
-
-    def feature_names(self, modality: str) -> tuple[list[Any], list[Any]]:
-        """Names along a modality's grid: marks and bins, slots and features, factors and features.
-
-        Parameters
-        ----------
-        modality
-            One of :attr:`modalities`.
-
-        Returns
-        -------
-        Names of the rows and of the columns, in the model's order.
-        """
-        check_choice("modality", modality, self.modalities)
-        state = field_states(self.registry_)[modality]
-        return list(state["rows"]), list(state["columns"])
-
-    def _read(
-        self, data: Data | None, indices: Cells, batch_size: int | None
-    ) -> Iterator[tuple[Tensor, ...]]:
-        self._check_trained()
-        dataset = self._dataset(data)
-        self.module.eval()
-        return self._batches(dataset, cell_indices(indices, len(dataset)), batch_size)
-
-    def get_latent_representation(
-        self, mdata: Data | None = None, indices: Cells = None, *, batch_size: int | None = None
-    ) -> np.ndarray[Any, Any]:
-        """Return each gene's position in the regulatory latent space.
-
-        It is the fused vector that the classifier reads: what the attentions made of the
-        modalities together.
-
-        Parameters
-        ----------
-        mdata
-            Genes; ``None`` for the training data.
-        indices
-            Positions of the observations, or a boolean mask; ``None`` for all.
-        batch_size
-            Observations per forward pass.
-
-        Returns
-        -------
-        Array of float32, ``(n_obs, n_entries)``, 80 entries for histone marks, 20 for methylation,
-        5 for factors; 0 for the modalities that a gene lacks.
-        """
-        with torch.inference_mode():
-            blocks = [
-                self.module.encode(*self.module.masked(*inputs)).latent.float().cpu().numpy()
-                for inputs in self._read(mdata, indices, batch_size)
-            ]
-        n_entries = sum(self.module.fusion.sizes)
-        return np.concatenate([*blocks, np.empty((0, n_entries), dtype=np.float32)])
+class ExplainedEpigenome(EpigenomePredictor):
+    """Attention, attributions and importances of EpiAttention."""
 
     def get_attention(
         self,
@@ -254,11 +188,6 @@ class ExplainedEpigenome(SupervisedModel):
             self._cell_types(mdata)[chosen],
         )
 
-    def _has(self, dataset: Any, modality: str, cells: np.ndarray[Any, Any]) -> Any:
-        """Whether each gene has a modality."""
-        values = torch.from_numpy(dataset.read(modality, cells))
-        return separate(values, modality)[1].bool().any(1).numpy()
-
     def _things(self, by: str) -> list[tuple[str, Any, Any]]:
         """Modality, name and place in its grid of each thing."""
         everything = slice(None)
@@ -272,6 +201,3 @@ class ExplainedEpigenome(SupervisedModel):
         if by == "bin":
             return [(modality, name, (everything, i)) for i, name in enumerate(columns)]
         return [(modality, name, (i, everything)) for i, name in enumerate(rows)]
-
-    def _cell_types(self, mdata: Data | None) -> np.ndarray[Any, Any]:
-        raise NotImplementedError

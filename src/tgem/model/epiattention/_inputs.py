@@ -87,8 +87,8 @@ class GridScale(nn.Module):
     def fit(self, blocks: Iterable[Tensor], name: str) -> None:
         """Take mean and deviation from the genes of several blocks that were measured."""
         dims = (0, 2) if self.by_row else (0, 1)
-        count, total, squares = 0.0, torch.zeros(()), torch.zeros(())
-        rows, plain = 0.0, torch.zeros(())
+        count, total, squares, plain = (torch.zeros((), dtype=torch.float64) for _ in range(4))
+        rows = 0.0
         for block in blocks:
             values, mask = separate(block.double(), name)
             real = mask[..., None].expand_as(values)

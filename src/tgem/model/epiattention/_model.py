@@ -9,11 +9,10 @@ import pandas as pd
 import torch
 from anndata import AnnData
 from mudata import MuData
-from scipy.special import expit
 
 from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
-from tgem._core.validate import cell_indices, check_choice, check_data
+from tgem._core.validate import check_choice, check_data
 from tgem.data import (
     GRIDS,
     CellTypeField,
@@ -28,7 +27,7 @@ from tgem.model.epiattention._explained import ExplainedEpigenome
 from tgem.model.epiattention._inputs import MODALITIES, Grid
 from tgem.model.epiattention._module import CELL_TYPE_KEY, EXPRESSION_KEY, EpiAttentionModule
 from tgem.model.epiattention._presets import PRESETS
-from tgem.model.epiattention._scores import ALL, expression_scores
+from tgem.model.epiattention._setup import known_modalities, recognised
 from tgem.train import KeepBestWeights
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from lightning.pytorch import Callback
 
     from tgem.data import Data
-    from tgem.model._base._registered import Cells
 
 TASKS = ("binary", "regression")
 SCAN_GENES = 1024
@@ -163,12 +161,12 @@ class EpiAttention(ExplainedEpigenome):
             For an incomplete grid, infinite or half-missing values, a gene in two groups.
         """
         check_data(mdata, MuData)
-        modalities = _known_modalities(mdata, modalities)
+        modalities = known_modalities(mdata, modalities)
         setup_args = cls._get_setup_method_args(**locals())
         cls._register_genes(mdata, setup_args)
 
     @classmethod
-    def setup_anndata(  # type: ignore[override]
+    def setup_anndata(
         cls,
         adata: AnnData,
         expression_key: str | None = None,
@@ -199,7 +197,7 @@ class EpiAttention(ExplainedEpigenome):
             As :meth:`setup_mudata`.
         """
         check_data(adata, AnnData)
-        modalities = {modality or _recognised(adata): None}
+        modalities = {modality or recognised(adata): None}
         del modality
         check_choice("modality", next(iter(modalities)), MODALITIES)
         setup_args = cls._get_setup_method_args(**locals())
@@ -329,152 +327,7 @@ class EpiAttention(ExplainedEpigenome):
         for start in range(0, len(cells), SCAN_GENES):
             yield torch.from_numpy(dataset.read(name, cells[start : start + SCAN_GENES]))
 
-    # -- prediction -----------------------------------------------------------------------
-
-    @property
-    def _n_targets(self) -> int:
-        return 1
-
-    def _cell_types(self, mdata: Data | None) -> np.ndarray[Any, Any]:
-        key, data = self.registry_[SETUP_ARGS]["cell_type_key"], self._data(mdata)
-        if key is None:
-            return np.full(data.n_obs, ALL, dtype=object)
-        names: np.ndarray[Any, Any] = data.obs[key].astype(str).to_numpy(dtype=object)
-        return names
-
-    def _batches(
-        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], batch_size: int | None
-    ) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Refuse genes of which nothing is known."""
-        for inputs in super()._batches(dataset, cells, batch_size):
-            masks = self.module.masked(*inputs)[1 : 2 * len(self.modalities) : 2]
-            measured = torch.stack([mask.bool().any(1) for mask in masks]).any(0)
-            if not measured.all():
-                msg = (
-                    f"Expected every gene to be measured in some modality ("
-                    f"{listed(self.modalities)}), found {int((~measured).sum())} of a batch of "
-                    f"{len(measured)} in none. Leave them out with `indices`, or remove them."
-                )
-                raise ValueError(msg)
-            yield inputs
-
-    def predict(
-        self,
-        mdata: Data | None = None,
-        indices: Cells = None,
-        *,
-        soft: bool = False,
-        batch_size: int | None = None,
-    ) -> np.ndarray[Any, Any]:
-        """Predict whether each gene is highly expressed, or its log expression.
-
-        Marks, bins, factors and features are matched by name; others are not looked at. The data
-        are not changed, and need neither expression nor a set-up.
-
-        Parameters
-        ----------
-        mdata
-            Genes, of the kind (MuData or AnnData) that the model was set up with; ``None`` for
-            the training data.
-        indices
-            Positions of the observations, or a boolean mask; ``None`` for all.
-        soft
-            Whether to return the probability of high expression instead of the decision. Without
-            effect on regression.
-        batch_size
-            Observations per forward pass.
-
-        Returns
-        -------
-        ``(n_obs,)``: bool, True for high expression; or its probability, float32; or, for
-        regression, expression in the units of the training data, float32.
-
-        Raises
-        ------
-        RuntimeError
-            If the model is not trained.
-        ValueError
-            If marks, bins, factors or cell types do not fit the model, or a gene was measured in
-            no modality.
-        """
-        outputs = self._outputs(mdata, indices, batch_size)[:, 0]
-        if self._task == "regression":
-            return outputs
-        return expit(outputs) if soft else outputs > 0
-
-    def evaluate(
-        self,
-        mdata: Data | None = None,
-        indices: Cells = None,
-        *,
-        expression_key: str | None = None,
-        batch_size: int | None = None,
-    ) -> pd.DataFrame:
-        """Compare predicted with measured expression.
-
-        Parameters
-        ----------
-        mdata
-            Genes with measured expression; ``None`` for the training data.
-        indices
-            Positions of the observations, or a boolean mask. ``None`` means all of other data, and
-            of the training data the test genes (or, if there are none, the validation genes).
-        expression_key
-            Column of ``.obs`` to correlate the output with, where it is not the one that the
-            model was trained on, which may hold 0 and 1 only.
-        batch_size
-            Observations per forward pass.
-
-        Returns
-        -------
-        DataFrame, one row for each cell type and one for all (``"all"``): ``n_genes``;
-        for a binary task ``auroc``, ``auprc``, ``accuracy`` of high expression (above the median
-        of the training genes in the cell type); ``kendall_tau`` and ``spearman`` of the output
-        with measured expression; for regression also ``pearson`` and ``mse``. NaN where a
-        measure is not defined, such as the AUROC of genes that are all high.
-
-        Raises
-        ------
-        ValueError
-            If no expression was measured.
-        """
-        self._check_trained()
-        dataset = self._dataset(mdata)
-        chosen = cell_indices(self._held_out(mdata) if indices is None else indices, len(dataset))
-        targets = torch.from_numpy(
-            dataset.read(EXPRESSION_KEY, chosen)
-            if self.registry_[SETUP_ARGS]["expression_key"] is not None
-            else np.full((len(chosen), 2), np.nan, dtype=np.float32)
-        )
-        measured = ~targets[:, 0].isnan().numpy()
-        if not measured.any():
-            key = self.registry_[SETUP_ARGS]["expression_key"]
-            msg = f"Expected measured expression in .obs[{key!r}] to compare with, found none."
-            raise ValueError(msg)
-        cells, targets = chosen[measured], targets[measured]
-        outputs = self._outputs(mdata, cells, batch_size)[:, 0]
-        high = None
-        if self._task == "binary":
-            high = self.module.is_high(targets.to(self.module.device)).cpu().numpy() > 0
-        expression = targets[:, 0].numpy()
-        if expression_key is not None:
-            field = next(f for f in self._fields if isinstance(f, ExpressionTargetField))
-            expression = field.values(self._data(mdata), expression_key)[cells]
-        return expression_scores(outputs, expression, high, self._cell_types(mdata)[cells])
-
-    def _held_out(self, mdata: Data | None) -> np.ndarray[Any, Any] | None:
-        own = self.adata
-        if mdata is not None and mdata is not own:
-            return None
-        for name in ("test_indices", "validation_indices"):
-            cells: np.ndarray[Any, Any] | None = getattr(self, name)
-            if cells is not None and len(cells):
-                return cells
-        msg = (
-            "Expected test or validation genes to evaluate on: the model was trained on all "
-            "genes. Name others with `mdata` or `indices`."
-        )
-        raise ValueError(msg)
+    # -- cross-validation -----------------------------------------------------------------
 
     def cross_validate(
         self, n_folds: int = 4, *, seed: int = 0, **train_options: Any
@@ -535,30 +388,3 @@ class EpiAttention(ExplainedEpigenome):
             self._describe_training(),
         ]
         return "\n".join(lines)
-
-
-def _known_modalities(mdata: MuData, modalities: Mapping[str, str] | None) -> dict[str, str]:
-    """Which modality holds what, in our order."""
-    found = {name: name for name in MODALITIES if name in mdata.mod}
-    chosen = found if modalities is None else dict(modalities)
-    if not chosen or not set(chosen) <= set(MODALITIES):
-        msg = (
-            f"Expected `modalities` to name some of {listed(MODALITIES)}, such as "
-            f"{{'histone': {next(iter(mdata.mod), 'histone')!r}}}, got {chosen!r}. "
-            f"mdata.mod holds {listed(mdata.mod)}."
-        )
-        raise ValueError(msg)
-    return {name: chosen[name] for name in MODALITIES if name in chosen}
-
-
-def _recognised(adata: AnnData) -> str:
-    """Tell what an AnnData holds by the columns of ``.var``."""
-    for name, kind in GRIDS.items():
-        if kind.columns in adata.var and any(key in adata.var for key in kind.rows):
-            return name
-    wanted = [f"{kind.rows[0]!r} and {kind.columns!r} ({name})" for name, kind in GRIDS.items()]
-    msg = (
-        f"Expected columns in adata.var that name the measurements: {'; or '.join(wanted)}. "
-        f"Found {listed(adata.var.columns, 12)}."
-    )
-    raise KeyError(msg)

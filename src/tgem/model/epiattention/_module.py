@@ -59,7 +59,8 @@ class EpiAttentionModule(SupervisedModule):
     residual
         Whether factors and the fused vector keep what they attend from, and tracks are padded.
     dropout
-        Share of the latent vector, and of the classifier's hidden units, dropped in training.
+        Share of the factors' features, the latent vector, and the classifier's hidden units that
+        is dropped in training.
     n_attentions
         Attentions of the fusion.
     n_embedding
@@ -92,7 +93,10 @@ class EpiAttentionModule(SupervisedModule):
             {name: GridScale(name, grid, standardize=standardize) for name, grid in grids.items()}
         )
         self.branches = nn.ModuleDict(
-            {name: make_branch(name, grid, residual=residual) for name, grid in grids.items()}
+            {
+                name: make_branch(name, grid, residual=residual, dropout=dropout)
+                for name, grid in grids.items()
+            }
         )
         sizes = [int(self.branches[name].n_features) for name in self.names]  # type: ignore[arg-type]
         self.fusion = AttentionFusion(sizes, n_attentions, residual=residual)
@@ -196,10 +200,10 @@ class EpiAttentionModule(SupervisedModule):
         )
 
 
-def make_branch(name: str, grid: Grid, *, residual: bool) -> nn.Module:
+def make_branch(name: str, grid: Grid, *, residual: bool, dropout: float) -> nn.Module:
     """Freshly initialised branch of a modality."""
     if name == "histone":
         return HistoneBranch(grid.n_rows, grid.n_columns, same_padding=residual)
     if name == "methylation":
         return MethylationBranch(grid.n_columns, grid.kept[0] if grid.kept else None)
-    return FactorBranch(grid.n_rows, grid.n_columns, residual=residual)
+    return FactorBranch(grid.n_rows, grid.n_columns, residual=residual, dropout=dropout)
