@@ -86,7 +86,7 @@ def check_tpm(summary: TpmSummary, location: str) -> None:
     if summary.largest_total > LARGEST_TPM_SUM:
         msg = (
             f"Expected TPM in {location}, found a sample that sums to "
-            f"{summary.largest_total:,.0f}: TPM of a sample sum to one million. Scale each sample with "
+            f"{summary.largest_total:,.0f}: TPM of a sample sum to one million. Scale each with "
             "`X / X.sum(axis=1, keepdims=True) * 1e6` after dividing by transcript length."
         )
         raise ValueError(msg)

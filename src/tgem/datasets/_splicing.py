@@ -25,6 +25,7 @@ _USAGE_NOISE = 0.3  # variation of log usage between samples that no factor expl
 _LENGTH_SPREAD = 0.6  # standard deviation of the log length of isoforms
 _DEPTH_SPREAD = 0.3  # standard deviation of the samples' log depth
 _DISPERSION = 0.02  # variance of counts = mean + 0.02 mean**2 beside what is simulated above
+_MEAN_TPM = 7.0  # a million shared among some 140,000 isoforms
 _SATURATION = 2.0  # standard deviations of a factor at which its effect levels off
 
 
@@ -267,8 +268,9 @@ def _assemble(
     length: Array,
     condition: Array,
 ) -> MuData:
+    # the simulated isoforms are a part of the transcriptome and have that part of the million
     tpm = counts / length
-    tpm *= 1e6 / np.maximum(tpm.sum(axis=1, keepdims=True), 1e-12)
+    tpm *= _MEAN_TPM * settings.n_isoforms / np.maximum(tpm.sum(axis=1, keepdims=True), 1e-12)
     n_genes = int(gene_of.max()) + 1
     samples = _names("sample", settings.n_obs)
     genes, isoforms = _names("GENE", n_genes), _names("ISO", settings.n_isoforms)

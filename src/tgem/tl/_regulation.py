@@ -38,7 +38,7 @@ def regulation(
         What a sample is compared with: ``"median"`` of the training samples, ``"zero"`` (all
         factors knocked out), or a group of samples, such as ``{"condition": "naive"}``.
     n_edges
-        Number of edges of the network, the strongest by mean score.
+        Number of edges of the network, the strongest by effect.
     key_added
         Prefix of the slots, ``"deepsf"`` by default.
     copy
@@ -49,13 +49,15 @@ def regulation(
     ``None``, or the changed copy. Writes
 
     ``mdata["isoform"].varm["deepsf_attribution"]``
-        isoforms x factors, float32: mean score over the samples; missing for isoforms set aside.
-        The factors' names are in ``mdata["isoform"].uns["deepsf_attribution"]["factors"]``;
-    ``mdata["isoform"].varm["deepsf_attribution_t"]``
-        the same shape: mean over its standard error;
+        isoforms x factors, float32: mean effect over the samples, per standard deviation of the
+        factor (DeepLIFT's multiplier); missing for isoforms set aside. The factors' names are in
+        ``mdata["isoform"].uns["deepsf_attribution"]["factors"]``;
+    ``mdata["isoform"].varm["deepsf_attribution_score"]``, ``..._t``
+        the same shape: mean DeepLIFT score (effect times distance from the reference), and that
+        mean over its standard error;
     ``mdata["gene"].varm["deepsf_attribution"]``, ``mdata["gene"].varm["deepsf_attribution_max"]``
         genes x factors, float32: root mean square over the gene's isoforms, and the largest
-        absolute score. The largest grows with the number of isoforms even where no factor does
+        absolute effect. The largest grows with the number of isoforms even where no factor does
         anything, so that it favours genes with many; the root mean square does not;
     ``mdata.uns["deepsf_network"]``
         long DataFrame: ``source`` (factor), ``target`` (isoform), ``weight``, ``gene``,
@@ -103,7 +105,9 @@ def regulation(
     names = {"factors": np.asarray(found.factors, dtype=object)}
     for table in (isoforms, genes):
         table.uns[keys.REGULATION.key(key_added)] = dict(names)
-    keys.REGULATION.write(isoforms, _rows(found.mean, columns, isoforms.n_vars), key_added)
+    keys.REGULATION.write(isoforms, _rows(found.effect, columns, isoforms.n_vars), key_added)
+    score = _rows(found.mean, columns, isoforms.n_vars)
+    keys.REGULATION_SCORE.write(isoforms, score, key_added)
     if found.t_statistic is not None:
         statistic = _rows(found.t_statistic, columns, isoforms.n_vars)
         keys.REGULATION_STATISTIC.write(isoforms, statistic, key_added)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
@@ -20,6 +19,7 @@ from tgem._core.validate import check_count, check_positive
 from tgem.model.deepsf._context_network import ContextNetwork
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor
 
 WEIGHTS, DESCRIPTION, FORMAT = "context.safetensors", "context.json", "tgem-gene-context"
@@ -147,7 +147,9 @@ def pretrained(
         network = ContextNetwork(len(genes), n_features)
         network.start(train)
         optimizer = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
-        _minimize(network, optimizer, network.scaled(train), max_epochs, batch_size)
+        _minimize(
+            network, optimizer, network.scaled(train), max_epochs=max_epochs, batch_size=batch_size
+        )
     network.eval()
     explained = _explained_variance(network, train, held) if n_held else float("nan")
     return GeneContext(genes.astype(str).tolist(), network, explained, len(tpm))
@@ -157,16 +159,18 @@ def _minimize(
     network: ContextNetwork,
     optimizer: torch.optim.Optimizer,
     scaled: Tensor,
+    *,
     max_epochs: int,
     batch_size: int,
 ) -> None:
     network.train()
     for _ in track(range(max_epochs), "Pretraining the context"):
-        for rows in torch.randperm(len(scaled)).split(batch_size):
+        for rows in torch.split(torch.randperm(len(scaled)), batch_size):
             if len(rows) == 1 and len(scaled) > 1:
                 continue  # batch normalisation cannot train on one sample
             optimizer.zero_grad()
-            functional.mse_loss(network(scaled[rows]), scaled[rows]).backward()
+            loss = functional.mse_loss(network(scaled[rows]), scaled[rows])
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tgem.nn.segments import segment_centered, segment_softmax
+from tgem.nn.segments import segment_centered, segment_softmax, segment_sum
 
 SMALLEST_USAGE = 1e-4
 SMALLEST_DEVIATION = 0.1
@@ -40,6 +40,7 @@ class Decoder(nn.Module):
     """
 
     response_reads_genes: ClassVar[bool] = False
+    response_bends: ClassVar[bool] = True
     isoform_gene: Tensor
 
     def __init__(self, n_hidden: int, n_context: int, isoform_gene: Tensor, n_genes: int) -> None:
@@ -96,9 +97,10 @@ class Decoder(nn.Module):
         return functional.mse_loss(outputs, torch.log2(1 + targets))
 
     def usage(self, logits: Tensor, genes: Tensor) -> Tensor:
-        """Share of each isoform in its gene: predicted TPM over the gene's TPM."""
+        """Share of each isoform in the predicted TPM of its gene; 0 where those are 0."""
         tpm = self.natural(self.respond(logits, genes))
-        return tpm / self.expand(genes).clamp(min=1e-9)
+        totals = segment_sum(tpm, self.isoform_gene, self.n_genes)
+        return tpm / self.expand(totals).clamp(min=1e-9)
 
     def natural(self, outputs: Tensor) -> Tensor:
         """TPM, or PSI, from outputs."""
@@ -156,6 +158,10 @@ class SigmoidDecoder(Decoder):
         """Share of the gene's TPM, as a logarithm."""
         return torch.log2(torch.sigmoid(logits) * self.expand(genes) + 1)
 
+    def usage(self, logits: Tensor, genes: Tensor) -> Tensor:
+        """Share of the gene's TPM; the isoforms of a gene need not sum to 1."""
+        return torch.sigmoid(logits)
+
     def response(self, logits: Tensor, *genes: Tensor) -> Tensor:
         """Share of the gene's TPM, as a logarithm."""
         return torch.log2(torch.sigmoid(logits) * genes[0] + 1)
@@ -168,6 +174,7 @@ class UsageDecoder(Decoder):
     \mathrm{softmax}_j(\log \bar u_j + W_3 h)`: the isoforms of a gene sum to its TPM.
     """
 
+    response_bends = False
     log_usage: Tensor
 
     def __init__(self, n_hidden: int, n_context: int, isoform_gene: Tensor, n_genes: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 
 from tgem._core.errors import listed
@@ -25,6 +24,7 @@ from tgem.nn.segments import segment_softmax
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from mudata import MuData
 
     from tgem.model._base._registered import Cells
@@ -57,7 +57,7 @@ class InterpretedModel(IsoformModel):
 
         Returns
         -------
-        Mean scores and t-statistics, factors x isoforms.
+        Mean effects, scores and t-statistics, factors x isoforms.
 
         References
         ----------
@@ -67,8 +67,10 @@ class InterpretedModel(IsoformModel):
         scores = deeplift_of_all_isoforms(self.module, genes, levels)
         if self._isoforms["values"] == "tpm":
             lost = torch.isnan(self.module.hosts(genes)).any(0)[self.module.decoder.isoform_gene]
-            scores.mean[:, lost.cpu().numpy()] = np.nan
+            for table in (scores.effect, scores.mean):
+                table[:, lost.cpu().numpy()] = np.nan
         return Regulation(
+            scores.effect,
             scores.mean,
             scores.t_statistic,
             factors=self.factor_names,

@@ -11,7 +11,6 @@ import torch
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
 from tgem._core.validate import cell_indices, check_choice
-from tgem.data import FieldDataset
 from tgem.model._base._regression import RegressionModel
 from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY, DeepSFModule
 from tgem.model.deepsf._scores import expression_scores, usage_scores
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from mudata import MuData
 
+    from tgem.data import FieldDataset
     from tgem.model._base._registered import Cells
 
 SAMPLES_AT_ONCE = 64
@@ -106,8 +106,9 @@ class IsoformModel(RegressionModel):
         lost = ~(self.positions(mdata, "gene") >= 0)[np.asarray(self._isoforms["genes"])]
         if lost.any():
             genes = self.isoform_genes[lost].unique()
+            modality = self.modalities["gene"]
             msg = (
-                f"{len(genes)} genes of the model are not in mdata[{self.modalities['gene']!r}]: their "
+                f"{len(genes)} genes of the model are not in mdata[{modality!r}]: their "
                 f"{int(lost.sum())} isoforms of {len(lost)} are predicted as missing (NaN). "
                 f"Absent: {listed(genes)}."
             )
@@ -167,8 +168,7 @@ class IsoformModel(RegressionModel):
         outputs = self._outputs(mdata, indices, batch_size)
         if log:
             return outputs
-        natural: np.ndarray[Any, Any] = self.module.decoder.natural(torch.from_numpy(outputs))
-        return natural.numpy()
+        return self.module.decoder.natural(torch.from_numpy(outputs)).numpy()
 
     def get_usage(
         self,
@@ -191,7 +191,8 @@ class IsoformModel(RegressionModel):
         Returns
         -------
         Array of float32, ``(n_obs, n_isoforms)``. The ``"usage"`` decoder's sum to 1 within each
-        gene; the others' are predicted TPM over the gene's TPM, and PSI for ``"psi"``.
+        gene, and so do those of ``"additive"``, its predicted TPM over their sum; of ``"sigmoid"``
+        it is the predicted share of the gene's TPM, and PSI for ``"psi"``.
         """
         with torch.inference_mode():
             usage = [

@@ -45,6 +45,9 @@ class DeepSF(InterpretedModel):
         preset, (183, 82) for DeepSF and (1024, 128) for DeepRBP.
     dropout
         Share of hidden units dropped in training; ``None`` for the preset's.
+    penalty
+        Ridge penalty of the read-out, per isoform: keeps an isoform at its mean in training
+        unless the samples speak against it; ``None`` for the preset's.
     context
         A pretrained autoencoder of gene expression from :meth:`pretrain_context`, the folder of
         one, or ``None``.
@@ -73,13 +76,19 @@ class DeepSF(InterpretedModel):
         decoder: Literal["usage", "additive", "sigmoid", "psi"] | None = None,
         hidden: Sequence[int] | None = None,
         dropout: float | None = None,
+        penalty: float | None = None,
         context: GeneContext | str | Path | dict[str, Any] | None = None,
         fine_tune_context: bool = False,
         registry: dict[str, Any] | None = None,
         adata: MuData | None = None,
     ) -> None:
         mdata = adata if mdata is None else mdata
-        self._given = {"decoder": decoder, "hidden": hidden, "dropout": dropout}
+        self._given: dict[str, Any] = {
+            "decoder": decoder,
+            "hidden": hidden,
+            "dropout": dropout,
+            "penalty": penalty,
+        }
         if isinstance(context, str | Path):
             context = GeneContext.load(context)
         elif isinstance(context, dict):  # of a saved model, whose weights come with its own
@@ -92,6 +101,7 @@ class DeepSF(InterpretedModel):
                 "decoder": decoder,
                 "hidden": None if hidden is None else [int(size) for size in hidden],
                 "dropout": dropout,
+                "penalty": penalty,
                 "context": None if context is None else context.describe(),
                 "fine_tune_context": fine_tune_context,
             },
@@ -189,6 +199,7 @@ class DeepSF(InterpretedModel):
         for size in hidden:
             check_count("hidden", size)
         dropout = preset.dropout if self._given["dropout"] is None else self._given["dropout"]
+        penalty = preset.penalty if self._given["penalty"] is None else self._given["penalty"]
         context = self._context
         return DeepSFModule(
             field_states(self.registry_)[GENES_KEY]["factors"],
@@ -198,6 +209,7 @@ class DeepSF(InterpretedModel):
             dropout=float(dropout),
             clip=preset.clip,
             unit_range=preset.unit_range,
+            penalty=float(penalty),
             context=None if context is None else context.copied_network(),
             context_genes=[] if context is None else self._context_columns(context),
             fine_tune_context=self._fine_tune_context,

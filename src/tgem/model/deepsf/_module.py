@@ -46,6 +46,9 @@ class DeepSFModule(SupervisedModule):
         Largest number of standard deviations of a factor.
     unit_range
         Whether clipped factors are brought to 0 to 1.
+    penalty
+        Ridge penalty of the read-out in training, per isoform: keeps isoforms at their mean
+        unless the samples speak against it.
     context
         Pretrained autoencoder, or ``None``.
     context_genes
@@ -75,6 +78,7 @@ class DeepSFModule(SupervisedModule):
         dropout: float,
         clip: float | None,
         unit_range: bool,
+        penalty: float = 0.0,
         context: ContextNetwork | None = None,
         context_genes: Sequence[int] = (),
         fine_tune_context: bool = False,
@@ -89,20 +93,14 @@ class DeepSFModule(SupervisedModule):
         for name, value in (("mean", 0.0), ("scale", 1.0), ("median", 0.0)):
             self.register_buffer(f"factor_{name}", torch.full((len(factors),), value))
         self.register_buffer("mean_usage", torch.zeros(len(isoform_genes)))
-        self.clip, self.unit_range = clip, unit_range
+        self.clip, self.unit_range, self.penalty = clip, unit_range, penalty
         self.encoder: nn.Sequential = dense_layers(len(factors), hidden, dropout=dropout)
         self.context, self.fine_tune_context = context, fine_tune_context
         if context is not None:
             context.requires_grad_(fine_tune_context)
         n_context = 0 if context is None else context.n_features
-        self.decoder = DECODERS[decoder](hidden[-1], n_context, isoform_gene, len(hosts))
-
-    def train(self, mode: bool = True) -> DeepSFModule:  # noqa: FBT001, FBT002
-        """Set the mode; a frozen context keeps its batch statistics."""
-        super().train(mode)
-        if self.context is not None and not self.fine_tune_context:
-            self.context.eval()
-        return self
+        n_hidden = [len(factors), *hidden][-1]
+        self.decoder = DECODERS[decoder](n_hidden, n_context, isoform_gene, len(hosts))
 
     # -- parts of the input ---------------------------------------------------------------
 
@@ -132,6 +130,7 @@ class DeepSFModule(SupervisedModule):
         values[:, known] = genes.index_select(1, self.context_index[known])
         if self.fine_tune_context:
             return self.context.encode(values)
+        self.context.eval()  # frozen: it keeps its batch statistics in training too
         with torch.no_grad():
             return self.context.encode(values)
 
@@ -152,8 +151,11 @@ class DeepSFModule(SupervisedModule):
         return self.outputs(self.scaled(self.factor_levels(genes)), genes)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The decoder's loss."""
-        return self.decoder.loss(outputs, targets)
+        """The decoder's loss; in training with the ridge penalty of its read-out."""
+        loss = self.decoder.loss(outputs, targets)
+        if self.penalty and self.training:
+            loss = loss + self.penalty * self.decoder.weight.square().sum(dim=1).mean()
+        return loss
 
     def metrics(self) -> MetricCollection:
         """None beside the loss."""

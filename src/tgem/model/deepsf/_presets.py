@@ -18,6 +18,8 @@ class Preset:
         Share of hidden units dropped in training.
     clip
         Largest number of standard deviations of a factor; ``None`` for no limit.
+    penalty
+        Ridge penalty of the read-out in training, per isoform.
     unit_range
         Whether the clipped factors are brought to 0 to 1.
     training
@@ -27,6 +29,7 @@ class Preset:
     hidden: tuple[int, ...]
     dropout: float = 0.0
     clip: float | None = None
+    penalty: float = 0.0
     unit_range: bool = False
     training: dict[str, Any] = field(default_factory=dict)
 

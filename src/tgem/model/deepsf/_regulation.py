@@ -10,13 +10,14 @@ import pandas as pd
 import torch
 
 from tgem._core.validate import cell_indices, check_choice, check_count
-from tgem.attr import deeplift_summary
+from tgem.attr import deeplift_summary, hidden_multipliers, output_slopes
 
 if TYPE_CHECKING:
     from tgem.model.deepsf._module import DeepSFModule
 
 # Entries of the samples x isoforms tables that are held at once.
 TABLE_ENTRIES = 20_000_000
+SAMPLES_AT_ONCE = 32
 GENE_SUMMARIES = ("max", "rms")
 
 
@@ -25,9 +26,14 @@ class Regulation(NamedTuple):
 
     Attributes
     ----------
+    effect
+        Mean DeepLIFT multiplier, ``(n_factors, n_isoforms)``, float32: change of the isoform per
+        unit of the scaled factor (a standard deviation; for ``"sigmoid"`` the whole clipped
+        range), on the way from the reference to the samples.
     mean
-        Mean DeepLIFT score over the samples, ``(n_factors, n_isoforms)``, float32: how much the
-        factor moves the isoform away from where it is at the reference.
+        Mean DeepLIFT score over the samples, the same shape: multiplier times distance of the
+        factor from the reference. Where samples lie on both sides of the reference, as around the
+        median, scores of either sign cancel, and `effect` says more.
     t_statistic
         Mean over its standard error, the same shape; ``None`` for a single sample. The samples
         are not independent draws of the model, so it ranks edges and is no test of them.
@@ -42,6 +48,7 @@ class Regulation(NamedTuple):
         attributed, over samples and isoforms: 0 up to rounding.
     """
 
+    effect: np.ndarray[Any, Any]
     mean: np.ndarray[Any, Any]
     t_statistic: np.ndarray[Any, Any] | None
     factors: pd.Index
@@ -51,13 +58,13 @@ class Regulation(NamedTuple):
     residual: float
 
     def by_gene(self, summary: str = "rms") -> pd.DataFrame:
-        """Sum the isoforms of each gene up.
+        """Sum the effects on the isoforms of each gene up.
 
         Parameters
         ----------
         summary
             ``"rms"``: root mean square over the gene's isoforms. ``"max"``: largest absolute
-            score, as published for DeepRBP; it grows with the number of isoforms even where no
+            value, as published for DeepRBP; it grows with the number of isoforms even where no
             factor does anything, as the largest of many numbers is larger than that of few.
 
         Returns
@@ -68,7 +75,7 @@ class Regulation(NamedTuple):
         codes, genes = pd.factorize(self.genes)
         table = np.zeros((len(genes), len(self.factors)), dtype=np.float32)
         known = codes >= 0
-        scores, codes = np.abs(self.mean.T[known]), codes[known]
+        scores, codes = np.abs(self.effect.T[known]), codes[known]
         if summary == "max":
             np.maximum.at(table, codes, scores)
         else:
@@ -76,7 +83,7 @@ class Regulation(NamedTuple):
             table = np.sqrt(table / np.bincount(codes, minlength=len(genes))[:, None])
         return pd.DataFrame(table.T, index=self.factors, columns=pd.Index(genes, name="gene"))
 
-    def edges(self, n_edges: int = 10_000, *, by: str = "mean") -> pd.DataFrame:
+    def edges(self, n_edges: int = 10_000, *, by: str = "effect") -> pd.DataFrame:
         """Collect the strongest edges of the network.
 
         Parameters
@@ -84,16 +91,16 @@ class Regulation(NamedTuple):
         n_edges
             Number of edges.
         by
-            ``"mean"`` or ``"t_statistic"``: what ranks the edges, by absolute value.
+            ``"effect"``, ``"mean"`` or ``"t_statistic"``: what ranks the edges, by absolute value.
 
         Returns
         -------
-        Long table, strongest first: ``source`` (factor), ``target`` (isoform), ``weight`` (signed
-        mean score), ``gene``, and ``t_statistic`` where there is one.
+        Long table, strongest first: ``source`` (factor), ``target`` (isoform), ``weight`` (the
+        effect, signed), ``gene``, and ``t_statistic`` where there is one.
         """
         check_count("n_edges", n_edges)
-        check_choice("by", by, ("mean", "t_statistic"))
-        ranked = self.mean if by == "mean" else self.t_statistic
+        check_choice("by", by, ("effect", "mean", "t_statistic"))
+        ranked: np.ndarray[Any, Any] | None = getattr(self, by)
         if ranked is None:
             msg = "Expected a t-statistic to rank by, but a single sample has none."
             raise ValueError(msg)
@@ -106,7 +113,7 @@ class Regulation(NamedTuple):
             {
                 "source": self.factors[factor],
                 "target": self.isoforms[isoform],
-                "weight": self.mean.ravel()[kept],
+                "weight": self.effect.ravel()[kept],
                 "gene": self.genes[isoform],
             }
         )
@@ -145,8 +152,9 @@ def reference_levels(
 
 
 class Scores(NamedTuple):
-    """Mean and t-statistic, ``(n_factors, n_isoforms)``, and the completeness residual."""
+    """Effect, mean and t-statistic, ``(n_factors, n_isoforms)``, and the residual."""
 
+    effect: np.ndarray[Any, Any]
     mean: np.ndarray[Any, Any]
     t_statistic: np.ndarray[Any, Any] | None
     residual: float
@@ -174,11 +182,11 @@ def deeplift_of_all_isoforms(
     offset = decoder.offset(hosts, module.context_features(genes)).expand(n, -1)
     weight = decoder.attributed_weight()
     n_isoforms = len(weight)
-    means, statistics, residuals = [], [], [0.0]
+    effects, means, statistics, residuals = [], [], [], [0.0]
     width = max(TABLE_ENTRIES // max(n, len(levels)), 1)
     for first in range(0, n_isoforms, width):
         block = slice(first, first + width)
-        arguments = ()
+        arguments: tuple[torch.Tensor, ...] = ()
         if decoder.response_reads_genes:
             arguments = (hosts.index_select(1, decoder.isoform_gene[block]),)
         summary = deeplift_summary(
@@ -191,12 +199,48 @@ def deeplift_of_all_isoforms(
             response_arguments=arguments,
             variance=n > 1,
         )
+        effect = _mean_multipliers(
+            module, inputs, baselines, block=block, offset=offset[:, block], genes=arguments
+        )
+        effects.append(effect.cpu().numpy())
         means.append(summary.mean.cpu().numpy())
         residuals.append(summary.residual)
         if n > 1:
             statistics.append(summary.t_statistic.cpu().numpy())
     return Scores(
+        np.concatenate(effects, axis=1),
         np.concatenate(means, axis=1),
         np.concatenate(statistics, axis=1) if statistics else None,
         max(residuals),
     )
+
+
+def _mean_multipliers(
+    module: DeepSFModule,
+    inputs: torch.Tensor,
+    baselines: torch.Tensor,
+    *,
+    block: slice,
+    offset: torch.Tensor,
+    genes: tuple[torch.Tensor, ...],
+) -> torch.Tensor:
+    """Mean over samples of the multipliers of a block of isoforms, ``(n_factors, n_block)``."""
+    decoder = module.decoder
+    weight = decoder.attributed_weight()[block].detach()
+    total = weight.new_zeros(inputs.shape[1], len(weight))
+    for first in range(0, len(inputs), SAMPLES_AT_ONCE):
+        rows = slice(first, first + SAMPLES_AT_ONCE)
+        multipliers, hidden, at_baseline = hidden_multipliers(
+            module.encoder, inputs[rows], baselines.expand_as(inputs)[rows]
+        )
+        if not decoder.response_bends:
+            total += multipliers.sum(0) @ weight.T
+            continue
+        slopes = output_slopes(
+            lambda logits, rows=rows: decoder.response(logits, *(each[rows] for each in genes)),
+            hidden @ weight.T + offset[rows],
+            at_baseline @ weight.T + offset[rows],
+        )
+        for of_sample, slope in zip(multipliers, slopes, strict=True):
+            total += of_sample @ (weight * slope[:, None]).T
+    return total / len(inputs)
