@@ -118,15 +118,19 @@ def _hold_out(
     n_groups = len(pd.unique(groups[cells]))
     n_folds = int(np.clip(round(1 / share), 2, n_groups))
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    kept, held = next(iter(folds.split(cells, _dense_codes(codes[cells], n_folds), groups[cells])))
+    kept, held = next(iter(folds.split(cells, dense_codes(codes[cells], n_folds), groups[cells])))
     return cells[kept], cells[held]
 
 
-def _dense_codes(codes: Array, n_folds: int) -> Array:
-    """Classes with fewer cells than folds cannot be balanced: put them into one."""
+def dense_codes(codes: Array, n_folds: int) -> Array:
+    """Classes with fewer cells than folds cannot be balanced: put them into one.
+
+    If even together they are too few, they join the largest class.
+    """
     values, counts = np.unique(codes, return_counts=True)
-    rare = values[counts < n_folds]
-    return np.where(np.isin(codes, rare), -1, codes)
+    rare = np.isin(codes, values[counts < n_folds])
+    too_few = 0 < rare.sum() < n_folds and not rare.all()
+    return np.where(rare, values[counts.argmax()] if too_few else -1, codes)
 
 
 def split_from_column(column: pd.Series[Any], codes: Array, key: str) -> Split:

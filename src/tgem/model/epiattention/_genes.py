@@ -11,6 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from tgem._core.errors import listed
 from tgem._core.validate import check_count, check_key
 from tgem.data import Split, grouped_split, split_from_column, stratified_split
+from tgem.data._splits import dense_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,8 +116,7 @@ def folds(codes: Array, groups: Array, n_folds: int, seed: int) -> Iterator[Spli
         )
         raise ValueError(msg)
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    rare = np.isin(codes, [c for c in np.unique(codes) if (codes == c).sum() < n_folds])
-    classes = np.where(rare, -1, codes)[cells]
+    classes = dense_codes(codes[cells], n_folds)
     parts = [cells[held] for _, held in splitter.split(cells, classes, groups[cells])]
     for fold, test in enumerate(parts):
         validation = (fold + 1) % n_folds
