@@ -217,7 +217,9 @@ class TestTraining:
         parts = [model.train_indices, model.validation_indices, model.test_indices]
         sides = [set(groups[part]) for part in parts]
         assert all(sides)
-        assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+        assert not (sides[0] & sides[1])
+        assert not (sides[0] & sides[2])
+        assert not (sides[1] & sides[2])
         assert sum(map(len, parts)) == mdata.n_obs
 
     def test_a_users_split(self):

@@ -265,7 +265,8 @@ class EpigenomePredictor(SupervisedModel):
 
     def _held_out(self, mdata: Data | None) -> np.ndarray[Any, Any] | None:
         own = self.adata
-        if mdata is not None and mdata is not own:
+        is_own = mdata is None or (own is not None and mdata.obs_names.equals(own.obs_names))
+        if not is_own:
             return None
         for name in ("test_indices", "validation_indices"):
             cells: np.ndarray[Any, Any] | None = getattr(self, name)
