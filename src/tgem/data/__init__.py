@@ -4,8 +4,9 @@ from tgem.data._alignment import GeneAlignment
 from tgem.data._expression import ExpressionSummary, check_log_normalized, summarize_expression
 from tgem.data._features import DEFAULT_MIN_GENE_SHARE, FeatureField
 from tgem.data._field import Data, Field
+from tgem.data._gene_tpm import GeneField
 from tgem.data._grid import GRIDS, GridField
-from tgem.data._isoforms import GeneField, IsoformField
+from tgem.data._isoforms import IsoformField
 from tgem.data._labels import LabelField, describe_labels, label_codes
 from tgem.data._manager import DataManager, FieldDataset
 from tgem.data._names import match_names

@@ -6,21 +6,11 @@ import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-import numpy as np
-import torch
 from safetensors.torch import load_file, save_file
-from torch.nn import functional
 
-from tgem._core.progress import track
-from tgem._core.random import seeded
-from tgem._core.validate import check_count, check_positive
 from tgem.model.deepsf._context_network import ContextNetwork
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from torch import Tensor
 
 WEIGHTS, DESCRIPTION, FORMAT = "context.safetensors", "context.json", "tgem-gene-context"
 
@@ -117,66 +107,3 @@ class GeneContext:
             f"on {self.n_obs} samples, explains {self.explained_variance:.1%} of the variance of "
             "held-out samples"
         )
-
-
-def pretrained(
-    tpm: np.ndarray[Any, Any],
-    genes: pd.Index,
-    *,
-    n_features: int,
-    max_epochs: int,
-    batch_size: int,
-    lr: float,
-    weight_decay: float,
-    validation_size: float,
-    seed: int,
-) -> GeneContext:
-    """Train the autoencoder on samples x genes of TPM."""
-    for name, value in (("n_features", n_features), ("max_epochs", max_epochs)):
-        check_count(name, value)
-    check_count("batch_size", batch_size)
-    check_positive("lr", lr)
-    order = np.random.default_rng(seed).permutation(len(tpm))
-    n_held = round(validation_size * len(tpm))
-    levels = torch.log2(1 + torch.from_numpy(np.ascontiguousarray(tpm, dtype=np.float32)))
-    train, held = levels[order[n_held:]], levels[order[:n_held]]
-    if len(train) < 2:
-        msg = f"Expected at least 2 samples to pretrain a context on, found {len(train)}."
-        raise ValueError(msg)
-    with seeded(seed):
-        network = ContextNetwork(len(genes), n_features)
-        network.start(train)
-        optimizer = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
-        _minimize(
-            network, optimizer, network.scaled(train), max_epochs=max_epochs, batch_size=batch_size
-        )
-    network.eval()
-    explained = _explained_variance(network, train, held) if n_held else float("nan")
-    return GeneContext(genes.astype(str).tolist(), network, explained, len(tpm))
-
-
-def _minimize(
-    network: ContextNetwork,
-    optimizer: torch.optim.Optimizer,
-    scaled: Tensor,
-    *,
-    max_epochs: int,
-    batch_size: int,
-) -> None:
-    network.train()
-    for _ in track(range(max_epochs), "Pretraining the context"):
-        for rows in torch.split(torch.randperm(len(scaled)), batch_size):
-            if len(rows) == 1 and len(scaled) > 1:
-                continue  # batch normalisation cannot train on one sample
-            optimizer.zero_grad()
-            loss = functional.mse_loss(network(scaled[rows]), scaled[rows])
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-
-
-def _explained_variance(network: ContextNetwork, train: Tensor, held: Tensor) -> float:
-    with torch.inference_mode():
-        scaled = network.scaled(held)
-        error = (network(scaled) - scaled).square().sum()
-        spread = (scaled - network.scaled(train).mean(0)).square().sum()
-    return float(1 - error / spread)

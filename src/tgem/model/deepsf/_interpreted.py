@@ -1,4 +1,4 @@
-"""Reading the model: regulation, attributions, knock-downs, context."""
+"""Reading the model: which factor regulates which isoform."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 import torch
 
 from tgem._core.errors import listed
-from tgem._core.scvi_compat import field_states
 from tgem._core.validate import check_choice
 from tgem.attr import deeplift_scores, integrated_gradients
-from tgem.model.deepsf._isoform_model import IsoformModel
-from tgem.model.deepsf._knockdown import collect_changes, mean_changes
-from tgem.model.deepsf._module import GENES_KEY
+from tgem.model.deepsf._intervened import IntervenedModel
 from tgem.model.deepsf._regulation import (
     Regulation,
     deeplift_of_all_isoforms,
@@ -24,13 +21,12 @@ from tgem.nn.segments import segment_softmax
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from mudata import MuData
 
     from tgem.model._base._registered import Cells
 
 
-class InterpretedModel(IsoformModel):
+class InterpretedModel(IntervenedModel):
     """Getters that say which factor regulates which isoform."""
 
     def get_regulation(
@@ -206,116 +202,3 @@ class InterpretedModel(IsoformModel):
         return genes, reference_levels(
             self.module, levels, reference, lambda key: self._column(data, key)
         )
-
-    def knockdown(
-        self,
-        factor: str,
-        mdata: MuData | None = None,
-        indices: Cells = None,
-        *,
-        fold: float = 0.3,
-        models: Sequence[InterpretedModel] = (),
-    ) -> pd.DataFrame:
-        """Predict how isoforms change when a factor is turned down, or up.
-
-        Only the factor's own input changes: gene expression, its own gene's included, and context
-        stay at the sample's values. A prediction far outside the training range is an
-        extrapolation; factors are clipped there, where the decoder's preset says so.
-
-        Parameters
-        ----------
-        factor
-            Name or symbol of a splicing factor of the model.
-        mdata
-            Samples; ``None`` for the training data.
-        indices
-            Positions of the samples, or a boolean mask; ``None`` for all.
-        fold
-            What the factor's TPM are multiplied by: 0.3 leaves 30 %, 0 is a knock-out.
-        models
-            Other members of an ensemble: models of the same data trained from other seeds.
-
-        Returns
-        -------
-        DataFrame, one row per isoform: ``gene``; ``expression_change``, the mean over samples of
-        the change of log2(1 + TPM) (of logit PSI for ``"psi"``); ``usage_change``; and
-        ``..._spread``, the standard deviation of both over this model and `models`, NaN for one
-        model.
-
-        Raises
-        ------
-        ValueError
-            If the factor is not in the model, `fold` is negative, or a member differs in its
-            isoforms.
-        """
-        if not np.isfinite(fold) or fold < 0:
-            msg = f"Expected `fold` to be a finite number of at least 0, got {fold!r}."
-            raise ValueError(msg)
-        members = []
-        for member in (self, *models):
-            if not member.isoform_names.equals(self.isoform_names):
-                msg = "Expected all members of the ensemble to have the same isoforms."
-                raise ValueError(msg)
-            # members need not hold the data themselves
-            data = self._data(mdata) if mdata is None and member is not self else mdata
-            blocks = (genes for genes, _ in member._blocks(data, indices))
-            members.append(mean_changes(member.module, blocks, member._factor(factor), fold))
-        return collect_changes(members, self.isoform_names, self.isoform_genes)
-
-    def _factor(self, name: str) -> int:
-        """Position of a factor, by name or symbol."""
-        symbols = field_states(self.registry_)[GENES_KEY]["factor_symbols"]
-        for names in (list(self.factor_names), symbols):
-            if names.count(name) == 1:
-                return names.index(name)
-            if name in names:
-                msg = f"{name!r} is the symbol of several factors. Name one by its identifier."
-                raise ValueError(msg)
-        msg = (
-            f"Expected a splicing factor of the model, got {name!r}. `model.factor_names` lists "
-            f"them, among them {listed(symbols)}."
-        )
-        raise ValueError(msg)
-
-    def get_context(
-        self, mdata: MuData | None = None, indices: Cells = None
-    ) -> np.ndarray[Any, Any]:
-        """Return the features that describe each sample's context.
-
-        Parameters
-        ----------
-        mdata
-            Samples; ``None`` for the training data.
-        indices
-            Positions of the samples, or a boolean mask; ``None`` for all.
-
-        Returns
-        -------
-        Array of float32, ``(n_obs, n_features)``: the units of the autoencoder's middle layer.
-
-        Raises
-        ------
-        ValueError
-            If the model has no context.
-        """
-        if not self.has_context:
-            msg = (
-                "This model has no context. Pretrain one with `DeepSF.pretrain_context(adata)` "
-                "and construct the model with `context=...`."
-            )
-            raise ValueError(msg)
-        with torch.inference_mode():
-            parts = [
-                self.module.context_features(genes) for genes, _ in self._blocks(mdata, indices)
-            ]
-        return torch.cat([part for part in parts if part is not None]).cpu().numpy()
-
-    @property
-    def has_context(self) -> bool:
-        """Whether the model reads the cell's context."""
-        return self.module.context is not None
-
-    @property
-    def decoder(self) -> str:
-        """Name of the decoder."""
-        return str(self._init_params["decoder"])

@@ -91,6 +91,7 @@ class IsoformModel(RegressionModel):
     # -- data -----------------------------------------------------------------------------
 
     def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
+        self.module.n_training_samples.fill_(len(cells))
         start_module(self.module, dataset, cells)
 
     def _dataset(self, adata: MuData | None) -> FieldDataset:

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from mudata import MuData
 
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
 from tgem._core.scvi_compat import field_states
-from tgem._core.validate import check_choice, check_count, check_data
-from tgem.data import Field, GeneField, IsoformField, check_tpm, match_names, summarize_tpm
-from tgem.model.deepsf._context import GeneContext, pretrained
+from tgem._core.validate import check_choice, check_count
+from tgem.data import Field, GeneField, IsoformField, match_names
+from tgem.model.deepsf._context import GeneContext
 from tgem.model.deepsf._interpreted import InterpretedModel
 from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY, DeepSFModule
 from tgem.model.deepsf._presets import PRESETS
+from tgem.model.deepsf._pretraining import cohort_tpm, pretrained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from anndata import AnnData
 
 MODALITIES = {"gene": "gene", "isoform": "isoform"}
 
@@ -46,15 +48,17 @@ class DeepSF(InterpretedModel):
     dropout
         Share of hidden units dropped in training; ``None`` for the preset's.
     penalty
-        Ridge penalty of the read-out, per isoform: keeps an isoform at its mean in training
-        unless the samples speak against it; ``None`` for the preset's.
+        Strength of the read-out's ridge penalty, which keeps an isoform at its mean in training
+        unless the samples speak against it; ``None`` for the preset's. It acts in proportion to
+        inputs of the read-out per training sample.
     context
         A pretrained autoencoder of gene expression from :meth:`pretrain_context`, the folder of
         one, or ``None``.
     fine_tune_context
         Whether training changes the context's encoder.
-    registry
-        Set-up of the training data when there are no data; used by :meth:`load`.
+    registry, adata
+        Set-up of the training data when there are no data, and the name by which the base class
+        passes them; used by :meth:`load`.
 
     Examples
     --------
@@ -291,26 +295,13 @@ class DeepSF(InterpretedModel):
         ValueError
             If the values are not TPM, or no gene is marked.
         """
-        check_data(data, (AnnData, MuData))
-        name = modality if isinstance(data, MuData) else None
-        field = GeneField(
-            GENES_KEY, modality=name, layer=layer, factor_key="", context_key=context_key
-        )
-        matrix, names = field.matrix(data), field.names(data)
-        check_tpm(summarize_tpm(matrix), field.location(data))
-        chosen = np.arange(len(names)) if context_key is None else field.flagged(data, context_key)
-        if not chosen.size:
-            msg = f"Expected genes marked by {context_key!r}, found none."
-            raise ValueError(msg)
-        values = matrix[:, chosen] if isinstance(matrix, np.ndarray) else matrix[:][:, chosen]
+        tpm, genes = cohort_tpm(data, layer, modality=modality, context_key=context_key)
         return pretrained(
-            values if isinstance(values, np.ndarray) else values.toarray(),
-            names[chosen],
+            tpm,
+            genes,
             n_features=n_features,
             max_epochs=max_epochs,
-            batch_size=64,
             lr=lr,
-            weight_decay=1e-6,
             validation_size=validation_size,
             seed=seed,
         )

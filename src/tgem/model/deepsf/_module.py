@@ -47,8 +47,9 @@ class DeepSFModule(SupervisedModule):
     unit_range
         Whether clipped factors are brought to 0 to 1.
     penalty
-        Ridge penalty of the read-out in training, per isoform: keeps isoforms at their mean
-        unless the samples speak against it.
+        Strength of the read-out's ridge penalty, which keeps isoforms at their mean unless the
+        samples speak against it; multiplied by inputs of the read-out per training sample, as
+        the weights' prior becomes narrower the more of them add up.
     context
         Pretrained autoencoder, or ``None``.
     context_genes
@@ -67,6 +68,7 @@ class DeepSFModule(SupervisedModule):
     factor_scale: Tensor
     factor_median: Tensor
     mean_usage: Tensor
+    n_training_samples: Tensor
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class DeepSFModule(SupervisedModule):
             self.register_buffer(f"factor_{name}", torch.full((len(factors),), value))
         self.register_buffer("mean_usage", torch.zeros(len(isoform_genes)))
         self.clip, self.unit_range, self.penalty = clip, unit_range, penalty
+        self.register_buffer("n_training_samples", torch.ones(()))
         self.encoder: nn.Sequential = dense_layers(len(factors), hidden, dropout=dropout)
         self.context, self.fine_tune_context = context, fine_tune_context
         if context is not None:
@@ -154,7 +157,9 @@ class DeepSFModule(SupervisedModule):
         """The decoder's loss; in training with the ridge penalty of its read-out."""
         loss = self.decoder.loss(outputs, targets)
         if self.penalty and self.training:
-            loss = loss + self.penalty * self.decoder.weight.square().sum(dim=1).mean()
+            weight = self.decoder.weight
+            strength = self.penalty * weight.shape[1] / self.n_training_samples
+            loss = loss + strength * weight.square().sum(dim=1).mean()
         return loss
 
     def metrics(self) -> MetricCollection:

@@ -19,7 +19,7 @@ class Preset:
     clip
         Largest number of standard deviations of a factor; ``None`` for no limit.
     penalty
-        Ridge penalty of the read-out in training, per isoform.
+        Strength of the read-out's ridge penalty in training.
     unit_range
         Whether the clipped factors are brought to 0 to 1.
     training
@@ -55,18 +55,15 @@ PRESETS: dict[str, Preset] = {
             "plan_kwargs": {"optimizer": "adamw", "lr": 1e-3, "weight_decay": 0.01},
         },
     ),
+    # No hidden layer: regulation is then a sum over factors, as few samples can support.
     "usage": Preset(
-        hidden=(183, 82),
+        hidden=(),
         clip=3.0,
+        penalty=0.8,
         training={
-            "max_epochs": 200,
+            "max_epochs": 100,
             "batch_size": 64,
-            "plan_kwargs": {
-                "optimizer": "adamw",
-                "lr": 1e-3,
-                "weight_decay": 0.1,
-                "schedule": "cosine",
-            },
+            "plan_kwargs": {"optimizer": "adam", "lr": 1e-2, "schedule": "cosine"},
         },
     ),
     "psi": Preset(
