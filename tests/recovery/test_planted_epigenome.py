@@ -58,7 +58,15 @@ def test_factors(data, model, genes):
     table = model.get_importance(indices=genes, by="factor")
     importance = table.groupby("name")["importance"].mean()
     causal = data["tf"].var.groupby("factor")["causal"].any()[importance.index]
-    assert average_precision_score(causal, importance) >= 0.9
+    # by chance 0.05; the factors' other features, which are noise, keep it from 1
+    assert average_precision_score(causal, importance) >= 0.6
+
+
+def test_binding_of_factors(data, attributions):
+    found = np.abs(attributions["tf"]).mean(0)
+    causal = data["tf"].var["causal"].to_numpy().reshape(found.shape)
+    binding = causal.any(0)
+    assert average_precision_score(causal[:, binding].ravel(), found[:, binding].ravel()) >= 0.8
 
 
 def test_specific_genes(data, model):

@@ -43,14 +43,14 @@ PRESETS: dict[str, Preset] = {
     "standardized": Preset(
         module={"standardize": True, "residual": True, "dropout": 0.5},
         training={
-            "max_epochs": 25,
+            "max_epochs": 15,
             "batch_size": 32,
             "train_size": 0.7,
             "validation_size": 0.15,
             "plan_kwargs": {
                 "optimizer": "adamw",
                 "lr": 2e-3,
-                "weight_decay": 0.3,
+                "weight_decay": 0.5,
                 "schedule": "cosine",
                 "gradient_clip": 1.0,
             },
