@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sphinx.config import Config
 
-NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "enrich", "nn", "attr")
+NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "enrich", "net", "nn", "attr")
 GENERATED = Path(__file__).parent / "generated"
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 

@@ -10,6 +10,8 @@ Namespaces load on first touch, so ``import tgem`` costs milliseconds:
     Simulators with planted truth and small curated gene sets.
 ``tgem.enrich``
     Gene sets and over-representation, without AnnData.
+``tgem.net``
+    Hubs, null models, stability and export of networks, without AnnData.
 ``tgem.nn``, ``tgem.attr``
     The attention and the attribution methods, for torch users.
 """
@@ -22,9 +24,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tgem import attr, datasets, enrich, model, nn, pl, pp, tl
+    from tgem import attr, datasets, enrich, model, net, nn, pl, pp, tl
 
-__all__ = ["attr", "datasets", "enrich", "model", "nn", "pl", "pp", "tl"]
+__all__ = ["attr", "datasets", "enrich", "model", "net", "nn", "pl", "pp", "tl"]
 __version__ = version("tgem")
 
 logging.getLogger("tgem").addHandler(logging.NullHandler())

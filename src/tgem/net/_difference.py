@@ -1,0 +1,124 @@
+"""Edges that differ between two groups of networks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tgem._core.validate import check_count
+from tgem.net._p_values import benjamini_hochberg, pooled_p_values
+from tgem.net._table import checked_list, edge_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def difference(
+    tables_a: Sequence[pd.DataFrame],
+    tables_b: Sequence[pd.DataFrame],
+    *,
+    contrast: str = "a - b",
+    n_permutations: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare two groups of networks, edge by edge, by permuting which group a network is of.
+
+    The networks of a group are replicates: one per donor, or per seed or bootstrap. Replicates of
+    one data set say how far the difference exceeds the noise of fitting; only independent ones,
+    such as donors, say whether it holds for others. The statistic is the absolute difference of
+    the mean weights, with 0 where a network lacks the edge; null statistics are pooled over
+    edges of similar mean absolute weight, see :func:`pooled_p_values`. All divisions into groups
+    of the same sizes are used if they are few, except the true one and, for groups of one size,
+    its mirror image.
+
+    Parameters
+    ----------
+    tables_a, tables_b
+        Networks of each group, at least two, with ``source``, ``target``, ``weight`` and optionally
+        ``class`` and ``layer``. To compare two classes, give both groups the same class name or
+        none.
+    contrast
+        Name of the comparison in the result.
+    n_permutations
+        Largest number of divisions; random ones if there are more.
+    seed
+        Seed of the random divisions.
+
+    Returns
+    -------
+    DataFrame by p-value and falling absolute difference: ``contrast``, ``class`` and ``layer``
+    (where the networks have them), ``source``, ``target``, ``difference`` (mean of a minus mean of
+    b), ``p_value`` and ``fdr`` (Benjamini and Hochberg, over all edges).
+
+    Raises
+    ------
+    ValueError
+        For fewer than two networks in a group, or if one is no network.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tgem import net
+    >>> one = pd.DataFrame({"source": ["A", "A"], "target": ["B", "C"], "weight": [1.0, 0.5]})
+    >>> other = one.assign(weight=[0.1, 0.5])
+    >>> found = net.difference([one] * 4, [other] * 4)
+    >>> found[["target", "difference"]].values.tolist()
+    [['B', 0.9], ['C', 0.0]]
+    """
+    check_count("n_permutations", n_permutations)
+    first = checked_list(tables_a, called="tables_a", least=2)
+    second = checked_list(tables_b, called="tables_b", least=2)
+    tables = [*first, *second]
+    columns = edge_columns(tables)
+    weights = _aligned(tables, columns)
+    values = weights.to_numpy()
+    true = tuple(range(len(first)))
+    divisions = _divisions(len(tables), true, n_permutations, seed)
+    observed = _contrast(values, true)
+    null = np.array([np.abs(_contrast(values, division)) for division in divisions])
+    level = np.abs(values).mean(axis=1)
+    p_values = pooled_p_values(np.abs(observed), null, level=level)
+    found = weights.index.to_frame(index=False).assign(
+        difference=observed, p_value=p_values, fdr=benjamini_hochberg(p_values)
+    )
+    given = ["class"] if any("class" in table for table in [*tables_a, *tables_b]) else []
+    shown = [*given, *columns[1:], "difference", "p_value", "fdr"]
+    found = found.assign(contrast=contrast, _size=-found["difference"].abs())
+    found = found.sort_values(["p_value", "_size", *columns], kind="stable")
+    return found[["contrast", *shown]].reset_index(drop=True)
+
+
+def _aligned(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """Weights, edges x networks; 0 where a network lacks the edge."""
+    series = [table.set_index(columns)["weight"] for table in tables]
+    return pd.concat(series, axis="columns", keys=range(len(tables))).fillna(0.0).sort_index()
+
+
+def _contrast(values: np.ndarray[Any, Any], division: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    inside = np.zeros(values.shape[1], dtype=bool)
+    inside[list(division)] = True
+    mean: np.ndarray[Any, Any] = values[:, inside].mean(axis=1) - values[:, ~inside].mean(axis=1)
+    return mean
+
+
+def _divisions(
+    n_tables: int, true: tuple[int, ...], n_permutations: int, seed: int
+) -> list[tuple[int, ...]]:
+    """Other choices of as many networks as the first group has."""
+    mirror = tuple(sorted(set(range(n_tables)) - set(true)))
+    excluded = {true, mirror}
+    if math.comb(n_tables, len(true)) <= n_permutations + 2:
+        every = itertools.combinations(range(n_tables), len(true))
+        return [division for division in every if division not in excluded][:n_permutations]
+    generator = np.random.default_rng(seed)
+    found: dict[tuple[int, ...], None] = {}
+    while len(found) < n_permutations:
+        drawn = generator.choice(n_tables, len(true), replace=False)
+        division = tuple(sorted(int(at) for at in drawn))
+        if division not in excluded:
+            found[division] = None
+    return list(found)

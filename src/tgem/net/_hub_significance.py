@@ -1,0 +1,220 @@
+"""Which hubs are larger than chance makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from tgem._core.errors import listed
+from tgem._core.validate import check_choice, check_count
+from tgem.net._hubs import DIRECTIONS, Direction, ends, hubs
+from tgem.net._p_values import benjamini_hochberg, pooled_p_values
+from tgem.net._table import by_class, checked, checked_list, merged_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Statistic = Literal["degree", "strength"]
+
+
+def hub_significance(
+    observed: pd.DataFrame,
+    null_tables: Sequence[pd.DataFrame],
+    *,
+    direction: Direction = "both",
+    statistic: Statistic = "degree",
+    genes: Sequence[str] | None = None,
+    n_matched: int | None = None,
+) -> pd.DataFrame:
+    """Compare the hubs of a network with those of null networks.
+
+    The null networks come from models that were trained again on permuted labels and read in
+    the same way, with as many edges. See :func:`pooled_p_values` for the p-value.
+
+    Parameters
+    ----------
+    observed
+        Network with ``source``, ``target``, ``weight`` and optionally ``class`` and ``layer``.
+    null_tables
+        Null networks, at least 20 for a single hub to reach a false discovery rate of 0.05. One
+        that has no edge of a class, because no cell was given its label, is left out there.
+    direction
+        Edges to count, as in :func:`hubs`.
+    statistic
+        ``"degree"`` or ``"strength"``.
+    genes
+        All genes that could have been hubs, each a test. By default those with an edge in any
+        of the networks.
+    n_matched
+        Number of genes whose null statistics are pooled.
+
+    Returns
+    -------
+    The table of :func:`hubs` with ``p_value``, ``fdr`` (Benjamini and Hochberg, over the genes of
+    the class) and ``n_null``, the number of null networks of the class.
+
+    Raises
+    ------
+    ValueError
+        If a table is no network, a class has no null network, or `genes` lacks a hub.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tgem import net
+    >>> star = pd.DataFrame({"source": "A", "target": list("BCDE"), "weight": 1.0})
+    >>> ring = pd.DataFrame({"source": list("ABCDE"), "target": list("BCDEA"), "weight": 1.0})
+    >>> found = net.hub_significance(star, [ring.iloc[:4]] * 20)
+    >>> found.loc[found["fdr"] < 0.05, "gene"].tolist()
+    ['A']
+    """
+    check_choice("statistic", statistic, ("degree", "strength"))
+    found = hubs(observed, direction=direction)
+    nulls = [
+        hubs(table, direction=direction)
+        for table in checked_list(null_tables, called="null_tables")
+    ]
+    parts = []
+    for label, rows in by_class(found):
+        own = [null[null["class"] == label] for null in nulls]
+        own = [null for null in own if len(null)]
+        if not own:
+            msg = (
+                f"Expected null networks of class {label!r}, but none of the {len(nulls)} has an "
+                f"edge of it; their classes are {listed(_classes(nulls), 12)}. "
+                "Read the null networks of the same classes."
+            )
+            raise ValueError(msg)
+        tested = _tested_genes(rows, own, genes)
+        statistics = [_aligned(table, statistic, tested) for table in (rows, *own)]
+        p_values = pooled_p_values(statistics[0], np.array(statistics[1:]), n_matched=n_matched)
+        scores = pd.DataFrame(
+            {"p_value": p_values, "fdr": benjamini_hochberg(p_values), "n_null": len(own)},
+            index=tested,
+        )
+        parts.append(rows.join(scores, on="gene"))
+    if not parts:
+        return found.assign(p_value=np.nan, fdr=np.nan, n_null=len(nulls))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _classes(tables: list[pd.DataFrame]) -> list[str]:
+    return sorted({str(label) for table in tables for label in table["class"]})
+
+
+def _tested_genes(
+    rows: pd.DataFrame, nulls: list[pd.DataFrame], genes: Sequence[str] | None
+) -> list[str]:
+    """Names of the tested genes; the observed ones are among them."""
+    if genes is None:
+        return sorted({str(gene) for table in (rows, *nulls) for gene in table["gene"]})
+    known = list(dict.fromkeys(str(gene) for gene in genes))
+    outside = [gene for gene in rows["gene"] if gene not in set(known)]
+    if outside:
+        msg = (
+            f"Expected every hub to be in `genes` ({len(known)} names), but {len(outside)} are "
+            f"not: {listed(outside)}. Give the names that the model was trained on."
+        )
+        raise ValueError(msg)
+    return known
+
+
+def _aligned(table: pd.DataFrame, statistic: str, genes: list[str]) -> np.ndarray[Any, Any]:
+    """Statistic of each gene; without an edge it is 0."""
+    values = table.set_index("gene")[statistic].reindex(genes).fillna(0.0)
+    return values.to_numpy(dtype=np.float64)
+
+
+def strength_significance(
+    table: pd.DataFrame,
+    *,
+    direction: Direction = "both",
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Ask which hubs carry heavier edges than their degree explains.
+
+    In a network that keeps all degrees, a gene's strength depends only on which weights its
+    edges carry; so the weights are dealt anew over the edges of the class. Each gene's distance
+    from the null mean, in null standard deviations, is compared with those of genes of similar
+    degree.
+
+    Parameters
+    ----------
+    table
+        Network with ``source``, ``target``, ``weight`` and optionally ``class`` and ``layer``.
+    direction
+        Edges to count, as in :func:`hubs`.
+    n_permutations, seed
+        Number of times that the weights are dealt anew, and the seed.
+
+    Returns
+    -------
+    The table of :func:`hubs` with ``p_value`` and ``fdr`` (Benjamini and Hochberg, over the genes
+    of the class). It says nothing about the degree, which the null keeps.
+
+    Raises
+    ------
+    ValueError
+        If `table` is no network or `n_permutations` is below 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tgem import net
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "source": ["A"] * 9 + ["B"] * 90,
+    ...         "target": [f"T{i}" for i in range(99)],
+    ...         "weight": [9.0] * 9 + [1.0] * 90,
+    ...     }
+    ... )
+    >>> found = net.strength_significance(table, direction="out", n_permutations=99)
+    >>> dict(zip(found["gene"], found["p_value"] < 0.05))
+    {'B': False, 'A': True}
+    """
+    check_choice("direction", direction, DIRECTIONS)
+    check_count("n_permutations", n_permutations)
+    found = hubs(table, direction=direction)
+    generator = np.random.default_rng(seed)
+    parts = []
+    for label, edges in by_class(checked(table)):
+        rows = found[found["class"] == label]
+        z_scores = _standardised_strengths(
+            merged_layers(edges),
+            rows,
+            direction,
+            n_permutations=n_permutations,
+            generator=generator,
+        )
+        level = rows["degree"].to_numpy()
+        p_values = pooled_p_values(z_scores[0], z_scores[1:], level=level)
+        parts.append(rows.assign(p_value=p_values, fdr=benjamini_hochberg(p_values)))
+    if not parts:
+        return found.assign(p_value=np.nan, fdr=np.nan)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _standardised_strengths(
+    edges: pd.DataFrame,
+    rows: pd.DataFrame,
+    direction: Direction,
+    *,
+    n_permutations: int,
+    generator: np.random.Generator,
+) -> np.ndarray[Any, Any]:
+    """Strengths, observed first, in standard deviations from the gene's mean over all deals."""
+    places = pd.Index(rows["gene"]).get_indexer(ends(edges, direction)["gene"])
+    weights = edges["weight"].to_numpy()
+    n_ends = len(places) // max(len(weights), 1)
+    deals = [weights, *(generator.permutation(weights) for _ in range(n_permutations))]
+    strengths = np.array(
+        [np.bincount(places, np.tile(deal, n_ends), minlength=len(rows)) for deal in deals]
+    )
+    mean, spread = strengths.mean(axis=0), strengths.std(axis=0)
+    # Where every deal gives the same strength there is nothing to test.
+    varies = spread > 1e-12 * np.maximum(mean, 1e-300)
+    centred: np.ndarray[Any, Any] = np.where(varies, strengths - mean, 0.0)
+    return centred / np.where(varies, spread, 1.0)
