@@ -31,7 +31,7 @@ def difference(
     one data set say how far the difference exceeds the noise of fitting; only independent ones,
     such as donors, say whether it holds for others. The statistic is the absolute difference of
     the mean weights, with 0 where a network lacks the edge; null statistics are pooled over
-    edges of similar mean absolute weight, see :func:`pooled_p_values`. All divisions into groups
+    edges of the class of similar mean absolute weight, see :func:`pooled_p_values`. All divisions into groups
     of the same sizes are used if they are few, except the true one and, for groups of one size,
     its mirror image.
 
@@ -75,15 +75,17 @@ def difference(
     tables = [*first, *second]
     columns = edge_columns(tables)
     weights = _aligned(tables, columns)
-    values = weights.to_numpy()
     true = tuple(range(len(first)))
     divisions = _divisions(len(tables), true, n_permutations, seed)
-    observed = _contrast(values, true)
-    null = np.array([np.abs(_contrast(values, division)) for division in divisions])
-    level = np.abs(values).mean(axis=1)
-    p_values = pooled_p_values(np.abs(observed), null, level=level)
+    # Class by class, so that the null statistics of only one are in memory.
+    places = weights.groupby(level="class", sort=False).indices.values()
+    p_values = np.empty(len(weights))
+    for rows in places:
+        p_values[rows] = _p_values(weights.to_numpy()[rows], true, divisions)
     found = weights.index.to_frame(index=False).assign(
-        difference=observed, p_value=p_values, fdr=benjamini_hochberg(p_values)
+        difference=_contrast(weights.to_numpy(), true),
+        p_value=p_values,
+        fdr=benjamini_hochberg(p_values),
     )
     given = ["class"] if any("class" in table for table in [*tables_a, *tables_b]) else []
     shown = [*given, *columns[1:], "difference", "p_value", "fdr"]
@@ -96,6 +98,13 @@ def _aligned(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     """Weights, edges x networks; 0 where a network lacks the edge."""
     series = [table.set_index(columns)["weight"] for table in tables]
     return pd.concat(series, axis="columns", keys=range(len(tables))).fillna(0.0).sort_index()
+
+
+def _p_values(
+    values: np.ndarray[Any, Any], true: tuple[int, ...], divisions: list[tuple[int, ...]]
+) -> np.ndarray[Any, Any]:
+    null = np.array([np.abs(_contrast(values, division)) for division in divisions])
+    return pooled_p_values(np.abs(_contrast(values, true)), null, level=np.abs(values).mean(axis=1))
 
 
 def _contrast(values: np.ndarray[Any, Any], division: tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -45,8 +45,8 @@ def hub_significance(
     statistic
         ``"degree"`` or ``"strength"``.
     genes
-        All genes that could have been hubs, each a test. By default those with an edge in any
-        of the networks.
+        All genes that could have been hubs, each a test. By default those with such an edge in
+        any of the networks.
     n_matched
         Number of genes whose null statistics are pooled.
 
