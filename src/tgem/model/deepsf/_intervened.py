@@ -124,7 +124,7 @@ class IntervenedModel(IsoformModel):
             raise ValueError(msg)
         with torch.inference_mode():
             parts = [
-                self.module.context_features(genes) for genes, _ in self._blocks(mdata, indices)
+                self.module.encoded_context(genes) for genes, _ in self._blocks(mdata, indices)
             ]
         return torch.cat([part for part in parts if part is not None]).cpu().numpy()
 

@@ -69,6 +69,8 @@ class DeepSFModule(SupervisedModule):
     factor_median: Tensor
     mean_usage: Tensor
     n_training_samples: Tensor
+    context_mean: Tensor
+    context_scale: Tensor
 
     def __init__(
         self,
@@ -102,6 +104,8 @@ class DeepSFModule(SupervisedModule):
         if context is not None:
             context.requires_grad_(fine_tune_context)
         n_context = 0 if context is None else context.n_features
+        self.register_buffer("context_mean", torch.zeros(n_context))
+        self.register_buffer("context_scale", torch.ones(n_context))
         n_hidden = [len(factors), *hidden][-1]
         self.decoder = DECODERS[decoder](n_hidden, n_context, isoform_gene, len(hosts))
 
@@ -125,6 +129,17 @@ class DeepSFModule(SupervisedModule):
         return genes.index_select(1, self.host_index.clamp(min=0))
 
     def context_features(self, genes: Tensor) -> Tensor | None:
+        """Features of the context as the decoder reads them; of unit spread in training.
+
+        They are clipped like factors: the encoder of a small cohort can carry new samples far.
+        """
+        features = self.encoded_context(genes)
+        if features is None:
+            return None
+        values = (features - self.context_mean) / self.context_scale
+        return values if self.clip is None else values.clamp(-self.clip, self.clip)
+
+    def encoded_context(self, genes: Tensor) -> Tensor | None:
         """Features of the context's encoder, ``(n_obs, n_features)``."""
         if self.context is None:
             return None
@@ -157,9 +172,9 @@ class DeepSFModule(SupervisedModule):
         """The decoder's loss; in training with the ridge penalty of its read-out."""
         loss = self.decoder.loss(outputs, targets)
         if self.penalty and self.training:
-            weight = self.decoder.weight
-            strength = self.penalty * weight.shape[1] / self.n_training_samples
-            loss = loss + strength * weight.square().sum(dim=1).mean()
+            for weight in self.decoder.readout_weights():
+                strength = self.penalty * weight.shape[1] / self.n_training_samples
+                loss = loss + strength * weight.square().sum(dim=1).mean()
         return loss
 
     def metrics(self) -> MetricCollection:

@@ -59,7 +59,7 @@ PRESETS: dict[str, Preset] = {
     "usage": Preset(
         hidden=(),
         clip=3.0,
-        penalty=0.8,
+        penalty=3.0,
         training={
             "max_epochs": 100,
             "batch_size": 64,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from tgem.model.deepsf._decoders import PsiDecoder, TrainingSummary
+from tgem.model.deepsf._decoder import TrainingSummary
 from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY
+from tgem.model.deepsf._psi_decoder import PsiDecoder
 
 if TYPE_CHECKING:
     from tgem.data import FieldDataset
@@ -45,7 +46,7 @@ class _Moments:
 
 def start_module(module: DeepSFModule, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
     """Fix scales by the training samples, and let the decoder begin at their means."""
-    factor_levels, factors, hosts = [], _Moments(), _Moments()
+    factor_levels, factors, features = [], _Moments(), _Moments()
     isoforms, levels, host_levels, logits = _Moments(), _Moments(), _Moments(), _Moments()
     is_psi = isinstance(module.decoder, PsiDecoder)
     host_index = module.host_index.clamp(min=0).numpy()
@@ -54,7 +55,7 @@ def start_module(module: DeepSFModule, dataset: FieldDataset, cells: np.ndarray[
         genes, targets = dataset.read(GENES_KEY, rows), dataset.read(ISOFORMS_KEY, rows)
         factor_levels.append(np.log2(1 + genes[:, module.factor_index.numpy()]))
         factors.add(factor_levels[-1])
-        hosts.add(genes[:, host_index])
+        features.add(_encoded_context(module, genes))
         host_levels.add(np.log2(1 + genes[:, host_index]))
         isoforms.add(targets)
         if is_psi:
@@ -67,6 +68,9 @@ def start_module(module: DeepSFModule, dataset: FieldDataset, cells: np.ndarray[
     deviation = _tensor(factors.deviation)
     module.factor_scale.copy_(torch.where(deviation > 0, deviation, torch.inf))
     module.factor_median.copy_(_tensor(np.nanmedian(np.concatenate(factor_levels), axis=0)))
+    module.context_mean.copy_(_tensor(features.mean))
+    spread = _tensor(features.deviation)
+    module.context_scale.copy_(torch.where(spread > 0, spread, torch.inf))
     summary = TrainingSummary(log_gene_mean=_tensor(host_levels.mean))
     summary["log_gene_deviation"] = _tensor(host_levels.deviation)
     if is_psi:
@@ -77,7 +81,34 @@ def start_module(module: DeepSFModule, dataset: FieldDataset, cells: np.ndarray[
         summary["log_isoform_mean"] = _tensor(levels.mean)
         summary["usage"] = _tensor(_mean_usage(isoforms.mean, module))
         module.mean_usage.copy_(summary["usage"])
+        from_mean = _deviation_from_mean_usage(module, dataset, cells)
+        summary["usage_deviation"] = _tensor(from_mean)
     module.decoder.start(summary)
+
+
+def _encoded_context(module: DeepSFModule, genes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Features of the context, ``(n_obs, n_features)``; none without a context."""
+    if module.context is None:
+        return np.empty((len(genes), 0))
+    module.context.eval()
+    with torch.no_grad():
+        features: Any = module.encoded_context(torch.from_numpy(genes).float())
+    return features.numpy()
+
+
+def _deviation_from_mean_usage(
+    module: DeepSFModule, dataset: FieldDataset, cells: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Root mean square error of log2(1 + TPM) if usage were the mean usage in every sample."""
+    host_of_isoform = module.host_index.numpy()[module.decoder.isoform_gene.numpy()]
+    usage = module.mean_usage.numpy()
+    errors = _Moments()
+    for first in range(0, len(cells), SAMPLES_AT_ONCE):
+        rows = cells[first : first + SAMPLES_AT_ONCE]
+        expected = usage * dataset.read(GENES_KEY, rows)[:, host_of_isoform]
+        errors.add((np.log2(1 + dataset.read(ISOFORMS_KEY, rows)) - np.log2(1 + expected)) ** 2)
+    deviation: np.ndarray[Any, Any] = np.sqrt(errors.mean)
+    return deviation
 
 
 def _mean_usage(mean_tpm: np.ndarray[Any, Any], module: DeepSFModule) -> np.ndarray[Any, Any]:
