@@ -277,6 +277,14 @@ REGULATION_NETWORK = Slot(
     prefix="deepsf",
 )
 
+HUBS = Slot(
+    "uns",
+    "{prefix}_hubs",
+    "long DataFrame: class, gene (or factor), degree, strength, rank, p_value, fdr (both missing "
+    "without a null)",
+    "tgem.tl.hubs",
+)
+
 SLOTS: tuple[Slot, ...] = tuple(
     slot
     for value in globals().copy().values()

@@ -31,9 +31,9 @@ def difference(
     one data set say how far the difference exceeds the noise of fitting; only independent ones,
     such as donors, say whether it holds for others. The statistic is the absolute difference of
     the mean weights, with 0 where a network lacks the edge; null statistics are pooled over
-    edges of the class of similar mean absolute weight, see :func:`pooled_p_values`. All divisions into groups
-    of the same sizes are used if they are few, except the true one and, for groups of one size,
-    its mirror image.
+    edges of the class of similar mean absolute weight, see :func:`pooled_p_values`. All divisions
+    into groups of the same sizes are used if they are few, except the true one and, for groups of
+    one size, its mirror image.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from tgem.pl._confusion import confusion
 from tgem.pl._enrich import enrich
 from tgem.pl._epigenome import cell_type_specific_genes
 from tgem.pl._history import history
+from tgem.pl._hubs import hubs
 from tgem.pl._rank_genes import rank_genes
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "confusion",
     "enrich",
     "history",
+    "hubs",
     "rank_genes",
 ]

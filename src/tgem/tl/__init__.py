@@ -13,6 +13,7 @@ from tgem.tl._epigenome import (
     regulatory_importance,
 )
 from tgem.tl._history import history
+from tgem.tl._hubs import hubs
 from tgem.tl._predict import predict
 from tgem.tl._predict_isoforms import predict_isoforms
 from tgem.tl._rank_genes import rank_genes
@@ -26,6 +27,7 @@ __all__ = [
     "confusion",
     "enrich",
     "history",
+    "hubs",
     "predict",
     "predict_expression",
     "predict_isoforms",

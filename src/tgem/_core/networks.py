@@ -1,0 +1,61 @@
+"""The network in an AnnData or MuData, whichever model's it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tgem._core import keys
+from tgem._core.errors import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: All networks have one key pattern; these tools write them.
+WRITERS = {
+    "tgem": "tgem.tl.network(adata, model)",
+    "deepsf": "tgem.tl.regulation(mdata, model)",
+}
+
+
+def network_prefix(data: Any, prefix: str | None) -> str:
+    """Return the prefix asked for, or that of the only network there is."""
+    return _only_prefix(data, keys.REGULATION_NETWORK, prefix)
+
+
+def hubs_prefix(data: Any, prefix: str | None) -> str:
+    """Return the prefix asked for, or that of the only hubs there are."""
+    return _only_prefix(data, keys.HUBS, prefix)
+
+
+def _only_prefix(data: Any, slot: keys.Slot, prefix: str | None) -> str:
+    if prefix is not None:
+        return prefix
+    found = [name for name in ("tgem", "deepsf", "epi") if slot.key(name) in data.uns]
+    if len(found) > 1:
+        msg = (
+            f"Expected one result, found {listed([slot.key(name) for name in found])} in "
+            f"`.uns`. Choose one with `key_added`, such as key_added={found[0]!r}."
+        )
+        raise ValueError(msg)
+    return found[0] if found else keys.PREFIX
+
+
+def network_key(prefix: str) -> str:
+    """Key in ``.uns`` of the network."""
+    return keys.REGULATION_NETWORK.key(prefix)
+
+
+def read_network(data: Any, prefix: str) -> pd.DataFrame:
+    """Return the network's table, or say which call writes it."""
+    key = network_key(prefix)
+    if key not in data.uns:
+        calls = " or ".join(f"`{call}`" for call in WRITERS.values())
+        msg = f"Expected .uns[{key!r}] but it is not there. Write it with {calls} first."
+        raise KeyError(msg)
+    table: pd.DataFrame = data.uns[key]
+    return table
+
+
+def network_params(data: Any, prefix: str) -> dict[str, Any]:
+    """How the network was made; empty where nothing is recorded."""
+    return dict(data.uns.get(keys.REGULATION_NETWORK.params_key(prefix), {}))
