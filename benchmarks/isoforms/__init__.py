@@ -1,0 +1,1 @@
+"""Benchmark of isoforms: cohorts on which contexts are pretrained."""
