@@ -9,7 +9,7 @@ import tgem
 
 # The published normalisation jumps just above zero expression: 50 steps see it only roughly.
 @pytest.mark.filterwarnings("ignore::tgem._core.errors.ConvergenceWarning")
-@pytest.mark.parametrize(("preset", "expected"), [("standardized", 0.9), ("paper", 0.4)])
+@pytest.mark.parametrize(("preset", "expected"), [("default", 0.9), ("paper", 0.4)])
 def test_causal_genes_have_the_largest_attributions(preset, expected):
     adata = tgem.datasets.synthetic_expression(n_obs=600, n_genes=200, seed=3)
     tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")

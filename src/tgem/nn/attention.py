@@ -152,7 +152,7 @@ class _ScalarAttention(torch.autograd.Function):
             gradients = _gradients(ctx, g)
         if torch.is_grad_enabled():
             gradients = [
-                d if d is None else _Once.apply(d, g, q, k, v)  # type: ignore[no-untyped-call]
+                d if d is None else Once.apply(d, g, q, k, v)  # type: ignore[no-untyped-call]
                 for d in gradients
             ]
         return *gradients, None
@@ -175,7 +175,7 @@ def _gradients(ctx: Any, g: Tensor) -> list[Tensor | None]:
     return [dq, dk, sums[0] if needs_v else None]
 
 
-class _Once(torch.autograd.Function):
+class Once(torch.autograd.Function):
     """Passes a gradient on and refuses to differentiate it.
 
     torch's ``once_differentiable`` refuses only where the incoming gradient has a graph; a
@@ -184,10 +184,12 @@ class _Once(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, gradient: Tensor, *_sources: Tensor) -> Tensor:
+        """The gradient as it is."""
         return gradient.clone()
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> Any:
+        """Refuse."""
         msg = (
             "scalar_attention is differentiable once; a loss cannot contain its gradient. Detach "
             "the gradient, or write the attention with torch.softmax, in quadratic time."

@@ -59,10 +59,10 @@ class CellMaps(Maps, Protocol):
     def mean(self) -> Maps:
         """The mean map over the cells."""
 
-    def shuffled(self, order: Tensor) -> Self:
+    def shuffled(self, order: Tensor) -> CellMaps:
         """The maps with the genes that are looked at permuted by ``(n_obs, n_genes)`` positions."""
 
-    def uniform(self) -> Self:
+    def uniform(self) -> CellMaps:
         """Maps of the same shape that look at all genes alike."""
 
     def __getitem__(self, cells: Tensor) -> Self:

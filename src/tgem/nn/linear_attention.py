@@ -113,14 +113,14 @@ class ChebyshevKernel:
         for rows, scratch in self._chunks():
             at_points = weights[rows] @ self._kernel_at_points(rows, scratch).mT
             coefficients = at_points @ self._transform.mT
-            torch.bmm(coefficients, self._polynomials(self._u[rows], scratch), out=sums[rows])
+            torch.bmm(coefficients, self.polynomials(self._u[rows], scratch), out=sums[rows])
         return sums.sub_(self.diagonal().unsqueeze(1) * weights)
 
     def over_queries(self, weights: Tensor) -> Tensor:
         """Apply the transpose of :meth:`over_keys`."""
         sums = torch.empty_like(weights)
         for rows, scratch in self._chunks():
-            coefficients = weights[rows] @ self._polynomials(self._u[rows], scratch).mT
+            coefficients = weights[rows] @ self.polynomials(self._u[rows], scratch).mT
             at_points = coefficients @ self._transform
             torch.bmm(at_points, self._kernel_at_points(rows, scratch), out=sums[rows])
         return sums.sub_(self.diagonal().unsqueeze(1) * weights)
@@ -138,7 +138,7 @@ class ChebyshevKernel:
             if right is not None:
                 kernel *= right[rows, None]
             basis = left.new_empty(len(kernel), n_terms, n_queries)
-            basis = self._transform.mT @ self._polynomials(self._u[rows, queries], basis)
+            basis = self._transform.mT @ self.polynomials(self._u[rows, queries], basis)
             basis *= left[rows, None]
             total.addmm_(basis.flatten(0, 1).mT, kernel.flatten(0, 1))
         total.diagonal(queries.start).zero_()
@@ -171,7 +171,7 @@ class ChebyshevKernel:
         return torch.addcmul(self._shift[rows], self._slope[rows], keys, out=out).exp_()
 
     @staticmethod
-    def _polynomials(u: Tensor, out: Tensor) -> Tensor:
+    def polynomials(u: Tensor, out: Tensor) -> Tensor:
         """T_0 ... T_(r-1) at the queries; each pass doubles how many are known."""
         out[:, 0] = 1
         out[:, 1] = u

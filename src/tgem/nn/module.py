@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,13 @@ class SupervisedModule(nn.Module):
     @abstractmethod
     def metrics(self) -> MetricCollection:
         """Fresh torchmetrics, called with outputs and targets."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Parameters that are trained, as torch's optimisers take them.
+
+        A group's ``"lr"`` and ``"weight_decay"``, where given, are multiples of the plan's.
+        """
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
     @property
     def device(self) -> torch.device:

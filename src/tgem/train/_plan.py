@@ -87,13 +87,23 @@ class SupervisedTrainingPlan(LightningModule):
         if self._gradient_clip is not None:
             self.clip_gradients(optimizer, self._gradient_clip, "norm")
 
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        groups = []
+        for group in self.module.parameter_groups():
+            own = dict(group)
+            own["lr"] = self._lr * own.get("lr", 1.0)
+            own["weight_decay"] = self._weight_decay * own.get("weight_decay", 1.0)
+            if self._optimizer == "sgd":
+                own.pop("eps", None)  # Adam's
+            groups.append(own)
+        return groups
+
     def configure_optimizers(self) -> Any:
         """Build the optimiser and, for the cosine schedule, a scheduler that steps per batch."""
         options: dict[str, Any] = {"lr": self._lr, "weight_decay": self._weight_decay}
         if self._optimizer == "sgd":
             options |= {"momentum": 0.9, "nesterov": True}
-        parameters = [p for p in self.module.parameters() if p.requires_grad]
-        optimizer = OPTIMIZERS[self._optimizer](parameters, **options)
+        optimizer = OPTIMIZERS[self._optimizer](self._parameter_groups(), **options)
         if self._schedule == "constant":
             return optimizer
         n_steps = max(int(self.trainer.estimated_stepping_batches), 1)

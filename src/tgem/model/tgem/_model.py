@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
+from tgem._core.errors import listed
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
 from tgem.model._base import ExplainedAttentionClassifier
-from tgem.model.tgem._module import EXPRESSION_KEY, LABELS_KEY, TGEMModule
 from tgem.model.tgem._presets import PRESETS
+from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY, TypingModule
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tgem.model._base._registered import Cells
 
 SCAN_CELLS = 1024
+FEWEST_EPOCHS = 8
 
 
 class TGEM(ExplainedAttentionClassifier):
@@ -34,10 +36,12 @@ class TGEM(ExplainedAttentionClassifier):
     adata
         Data set up with :meth:`setup_anndata`.
     preset
-        ``"standardized"`` (default): expression is standardised per gene and the network starts
-        as a linear classifier. ``"paper"``: the published network and training.
+        ``"default"``: classes read the standardised level of each gene and the context that
+        attention gives it; the network starts as a linear classifier. ``"paper"``: the published
+        network and training.
     n_layers, n_heads, dropout
-        Attention layers, heads per layer, and dropout, where they should differ from the preset's.
+        Attention layers (the default preset has one), heads per layer, and dropout, where they
+        should differ from the preset's.
     registry
         Set-up of the training data when there are no data; used by :meth:`load`.
 
@@ -52,13 +56,13 @@ class TGEM(ExplainedAttentionClassifier):
     (200,)
     """
 
-    module: TGEMModule
+    module: TypingModule
 
     def __init__(
         self,
         adata: AnnData | None = None,
         *,
-        preset: Literal["standardized", "paper"] = "standardized",
+        preset: Literal["default", "paper"] = "default",
         n_layers: int | None = None,
         n_heads: int | None = None,
         dropout: float | None = None,
@@ -70,8 +74,13 @@ class TGEM(ExplainedAttentionClassifier):
         self._module_options = self._preset.module | {
             name: value for name, value in sizes.items() if value is not None
         }
-        check_count("n_layers", self._module_options["n_layers"])
-        check_count("n_heads", self._module_options["n_heads"])
+        for name in ("n_layers", "n_heads"):
+            if name in self._module_options:
+                check_count(name, self._module_options[name])
+        unknown = sorted(set(self._module_options) - set(self._preset.module))
+        if unknown:
+            msg = f"Preset {preset!r} has no {listed(unknown)}: leave it out, or choose another."
+            raise ValueError(msg)
         super().__init__(adata, registry, {"preset": preset, **sizes})
 
     @classmethod
@@ -131,17 +140,23 @@ class TGEM(ExplainedAttentionClassifier):
             ),
         ]
 
-    def _make_module(self) -> TGEMModule:
+    def _make_module(self) -> TypingModule:
         # without labels there is nothing to train, yet the model can be looked at
         n_classes = max(self._n_targets, 1)
-        return TGEMModule(len(self.gene_names), n_classes, **self._module_options)
+        network = self._preset.network
+        return network(len(self.gene_names), n_classes, **self._module_options)
 
     def _training_defaults(self) -> dict[str, Any]:
-        return self._preset.training
+        training = dict(self._preset.training)
+        n_steps = training.pop("n_steps", None)
+        if n_steps is not None:
+            n_epochs = round(n_steps * training["batch_size"] / self._data(None).n_obs)
+            training["max_epochs"] = max(n_epochs, FEWEST_EPOCHS)
+        return training
 
     def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
         """Standardise by the training cells' mean and deviation, read a block at a time."""
-        if not self.module.standardize:
+        if not self.module.standardizes:
             return
         total = np.zeros(len(self.gene_names))
         squares = np.zeros_like(total)
@@ -164,10 +179,10 @@ class TGEM(ExplainedAttentionClassifier):
     ) -> np.ndarray[Any, Any]:
         """Return each cell's position in the space that the classifier reads.
 
-        The last hidden layer has one value per gene, and the classifier is linear: only its
-        projection on the span of the classes' weights can change a label. The representation is
-        that projection in an orthonormal basis, so distances in it are distances between hidden
-        layers as far as they matter for the labels.
+        The last hidden layer has one value per gene (and, by default, one per gene and attention
+        head), and the classifier is linear: only its projection on the span of the classes'
+        weights can change a label. The representation is that projection in an orthonormal basis,
+        so distances in it are distances between hidden layers as far as they matter for the labels.
 
         Parameters
         ----------
@@ -186,7 +201,7 @@ class TGEM(ExplainedAttentionClassifier):
         self._check_trained()
         dataset = self._dataset(adata)
         cells = cell_indices(indices, len(dataset))
-        _, _, directions = torch.linalg.svd(self.module.classifier.weight, full_matrices=False)
+        _, _, directions = torch.linalg.svd(self.module.class_weights(), full_matrices=False)
         with torch.inference_mode():
             blocks = [
                 (self.module.latent(*inputs) @ directions.T).float().cpu().numpy()
@@ -198,7 +213,8 @@ class TGEM(ExplainedAttentionClassifier):
         options = self._module_options
         lines = [
             f"TGEM, preset {self._init_params['preset']!r}: {len(self.gene_names)} genes, "
-            f"{self._n_targets} classes, {options['n_layers']} layers x {options['n_heads']} heads",
+            f"{self._n_targets} classes, {options.get('n_layers', 1)} layers x "
+            f"{options['n_heads']} heads",
             self._describe_training(),
         ]
         return "\n".join(lines)

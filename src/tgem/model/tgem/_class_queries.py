@@ -1,0 +1,103 @@
+"""T-GEM's network by default: class queries over genes and over their contexts."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from tgem.model.tgem._typing_module import TypingModule, standardization
+from tgem.nn.context import ContextAttention
+
+# A gene that is on in a few cells only has a standardised level of 20 and more there.
+LARGEST_LEVEL = 5.0
+
+
+class ClassQueryModule(TypingModule):
+    r"""Each class asks every gene for its level and for its context.
+
+    .. math::
+        \mathrm{logit}_c = \sum_i a_{ci} x_i + \sum_{h,i} g_{chi} z_{hi} + \beta_c
+
+    with :math:`x` the expression, standardised per gene by the training cells and limited to
+    :math:`\pm 5`, and :math:`z_{hi}` the context of gene *i* that attention head *h* finds
+    (:class:`~tgem.nn.context.ContextAttention`). The class queries :math:`a` and :math:`g` start at
+    zero. With maps that are the same for all cells the network is a linear classifier: whatever it
+    knows beyond one, the cell's own attention maps carry.
+
+    Dropout acts on the genes of the contexts alone. Without it, contexts learn the training cells
+    by heart long before they find a product that holds in others.
+
+    Parameters
+    ----------
+    n_genes
+        Genes per cell.
+    n_classes
+        Cell types.
+    n_heads
+        Attention heads.
+    dropout
+        Share of the genes that contexts are made of, and of the contexts, dropped in training.
+    """
+
+    standardizes: ClassVar[bool] = True
+
+    gene_mean: Tensor
+    gene_scale: Tensor
+
+    def __init__(self, n_genes: int, n_classes: int, *, n_heads: int, dropout: float) -> None:
+        super().__init__(n_classes)
+        self.register_buffer("gene_mean", torch.zeros(n_genes))
+        self.register_buffer("gene_scale", torch.ones(n_genes))
+        self.attention = ContextAttention(n_genes, n_heads)
+        self.dropout = nn.Dropout(dropout)
+        self.level_query = nn.Linear(n_genes, n_classes)
+        self.context_query = nn.Parameter(torch.zeros(n_classes, n_heads, n_genes))
+        nn.init.zeros_(self.level_query.weight)
+        nn.init.zeros_(self.level_query.bias)
+
+    def set_standardization(self, mean: Tensor, scale: Tensor) -> None:
+        """Fix each gene's centre and scale; a gene that never varies keeps scale 1."""
+        for buffer, values in zip(
+            (self.gene_mean, self.gene_scale), standardization(mean, scale), strict=True
+        ):
+            buffer.copy_(values)
+
+    def levels(self, expression: Tensor) -> Tensor:
+        """Standardised expression, ``(n_obs, n_genes)``, between -5 and 5."""
+        standardized = (expression - self.gene_mean) / self.gene_scale
+        return standardized.clamp(-LARGEST_LEVEL, LARGEST_LEVEL)
+
+    def latent(self, expression: Tensor) -> Tensor:
+        """Levels, then the contexts of each head, ``(n_obs, (1 + n_heads) * n_genes)``."""
+        levels = self.levels(expression)
+        contexts = self.dropout(self.attention(levels, self.dropout(levels)))
+        return torch.cat([levels, contexts.flatten(-2)], dim=-1)
+
+    def class_weights(self) -> Tensor:
+        """The class queries, ``(n_classes, (1 + n_heads) * n_genes)``."""
+        return torch.cat([self.level_query.weight, self.context_query.flatten(1)], dim=1)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Logits of the classes, ``(n_obs, n_classes)``, from expression ``(n_obs, n_genes)``."""
+        (expression,) = inputs
+        levels = self.levels(expression)
+        contexts = self.dropout(self.attention(levels, self.dropout(levels)))
+        from_contexts = torch.einsum("chg,...hg->...c", self.context_query, contexts)
+        logits: Tensor = self.level_query(levels) + from_contexts
+        return logits
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Levels by gradient descent with momentum, attention by Adam.
+
+        The best linear classifier is the one that gradient descent reaches; Adam's equal steps for
+        all genes end in a worse one. Attention does not leave its start without them. Adam with a
+        large `eps` is gradient descent with momentum.
+        """
+        levels = list(self.level_query.parameters())
+        attention = [*self.attention.parameters(), self.context_query]
+        return [
+            {"params": levels, "lr": 5.0, "weight_decay": 0.03, "eps": 1.0},
+            {"params": attention, "lr": 1.0, "weight_decay": 1.0},
+        ]
