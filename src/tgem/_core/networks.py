@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 WRITERS = {
     "tgem": "tgem.tl.network(adata, model)",
     "deepsf": "tgem.tl.regulation(mdata, model)",
+    "epi": "tgem.tl.regulatory_network(mdata, model)",
 }
 
 
