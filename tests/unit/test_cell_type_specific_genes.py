@@ -226,7 +226,7 @@ class TestBadInput:
 
     def test_no_predictions(self, by_hand):
         del by_hand.obs["epi_prediction"]
-        self.check(by_hand, KeyError, r"tgem\.tl\.predict")
+        self.check(by_hand, KeyError, r"epi_prediction.*`tgem\.tl\.predict_expression\(")
 
     def test_labels_instead_of_numbers(self, by_hand):
         by_hand.obs["label"] = "high"

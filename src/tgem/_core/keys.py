@@ -217,6 +217,14 @@ REGULATORY_IMPORTANCE = Slot(
     "tgem.tl.regulatory_importance",
     EPI_PREFIX,
 )
+REGULATORY_NETWORK = Slot(
+    "uns",
+    "{prefix}_network",
+    "of the MuData: long DataFrame of the strongest edges of each cell type: class, source "
+    "(factor), target (gene), weight",
+    "tgem.tl.regulatory_network",
+    EPI_PREFIX,
+)
 
 SPLIT = Slot(
     "obs",

@@ -18,6 +18,7 @@ from tgem.tl._predict import predict
 from tgem.tl._predict_isoforms import predict_isoforms
 from tgem.tl._rank_genes import rank_genes
 from tgem.tl._regulation import regulation
+from tgem.tl._regulatory_network import regulatory_network
 
 __all__ = [
     "ablation",
@@ -36,4 +37,5 @@ __all__ = [
     "regulatory_attention",
     "regulatory_attribution",
     "regulatory_importance",
+    "regulatory_network",
 ]

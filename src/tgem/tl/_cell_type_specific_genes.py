@@ -60,7 +60,8 @@ def cell_type_specific_genes(
         :func:`tgem.datasets.synthetic_epigenome` has them.
     prediction_key
         Numeric column of ``.obs``: a probability of high expression, or an expression.
-        ``"epi_prediction"`` by default. Missing values are left out.
+        ``"epi_prediction"`` by default, as :func:`tgem.tl.predict_expression` writes it. Missing
+        values are left out.
     gene_key, cell_type_key
         Columns of ``.obs`` that say which gene in which cell type an observation is.
     expression_key
@@ -110,7 +111,8 @@ def cell_type_specific_genes(
 
     Examples
     --------
-    Predictions by hand, where a model's would come from :func:`tgem.tl.predict`:
+    Predictions by hand, where a model's would come from
+    :func:`tgem.tl.predict_expression`:
 
     >>> import tgem
     >>> mdata = tgem.datasets.synthetic_epigenome(400)
@@ -124,8 +126,8 @@ def cell_type_specific_genes(
     check_choice("against", against, ("max", "mean"))
     prefix = key_added or keys.EPI_PREFIX
     if prediction_key is None:
-        keys.PREDICTION.read(adata, prefix)
-        prediction_key = keys.PREDICTION.key(prefix)
+        keys.EXPRESSION_PREDICTION.read(adata, prefix)
+        prediction_key = keys.EXPRESSION_PREDICTION.key(prefix)
     obs = observation_table(adata, gene_key=gene_key, cell_type_key=cell_type_key)
     obs["prediction"] = numbers(adata, prediction_key)
     obs["score"] = specificity(obs, "prediction", against)

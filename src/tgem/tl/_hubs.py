@@ -9,7 +9,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from tgem._core import keys
-from tgem._core.networks import network_key, network_prefix, read_network
+from tgem._core.networks import network_key, network_params, network_prefix, read_network
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.net import hub_significance, strength_significance
 from tgem.net import hubs as count_hubs
@@ -40,7 +40,8 @@ def hubs(
     """Find the hubs of a network, and say which are larger than chance makes them.
 
     The hubs of a network of genes are the genes with the most edges. In the network of
-    :class:`~tgem.model.DeepSF` they are the factors that regulate the most isoforms or genes.
+    :class:`~tgem.model.DeepSF` they are the factors that regulate the most isoforms or genes, in
+    that of :class:`~tgem.model.EpiAttention` those that change the most genes' prediction.
     A list cut to its strongest edges always has hubs, also when the labels mean nothing: without
     `null` they are ranked but not tested.
 
@@ -48,10 +49,11 @@ def hubs(
     ----------
     adata
         AnnData or MuData with a network in ``.uns``, such as
-        :func:`tgem.tl.regulation` writes.
+        :func:`tgem.tl.regulation` or :func:`tgem.tl.regulatory_network` writes.
     direction
         ``"out"`` counts the edges that leave a gene, ``"in"`` those that enter it, ``"both"`` their
-        sum. By default ``"out"`` where the network goes from factors to isoforms, else ``"both"``.
+        sum. By default ``"out"`` where the network goes from factors to isoforms or genes, else
+        ``"both"``.
     targets
         ``"gene"`` counts isoforms of one gene as one target, by the network's column ``gene``; the
         absolute weights of the isoforms are added up.
@@ -115,7 +117,8 @@ def hubs(
     prefix = network_prefix(adata, key_added)
     network = read_network(adata, prefix)
     if direction is None:
-        direction = "out" if "gene" in network else "both"
+        of_factors = network_params(adata, prefix).get("sources") == "factors"
+        direction = "out" if of_factors or "gene" in network else "both"
     counted = _between_genes(network, "network") if targets == "gene" else network
     params: dict[str, Any] = {"network": network_key(prefix), "targets": targets}
     params |= {"direction": direction, "statistic": tested}
