@@ -93,7 +93,7 @@ def test_usage_decoder_starts_at_the_mean_usage(data):
 def test_isoforms_of_a_gene_sum_to_its_tpm(usage_model, data):
     sums = by_gene(usage_model.predict().astype(float), usage_model)
     expected = data["gene"][:, sums.columns].X
-    np.testing.assert_allclose(sums, expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(sums, expected, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(by_gene(usage_model.get_usage(), usage_model), 1, atol=1e-5)
 
 

@@ -1,15 +1,14 @@
-"""What the model says of a factor turned down, and of the cell's context."""
+"""What the model says of a factor turned down."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from tgem._core.errors import listed
 from tgem._core.scvi_compat import field_states
-from tgem.model.deepsf._isoform_model import IsoformModel
+from tgem.model.deepsf._contextual import ContextualModel
 from tgem.model.deepsf._knockdown import collect_changes, mean_changes
 from tgem.model.deepsf._module import GENES_KEY
 
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from tgem.model._base._registered import Cells
 
 
-class IntervenedModel(IsoformModel):
-    """Getters of knock-downs and of the context."""
+class IntervenedModel(ContextualModel):
+    """Getters of knock-downs."""
 
     def knockdown(
         self,
@@ -94,44 +93,6 @@ class IntervenedModel(IsoformModel):
             f"them, among them {listed(symbols)}."
         )
         raise ValueError(msg)
-
-    def get_context(
-        self, mdata: MuData | None = None, indices: Cells = None
-    ) -> np.ndarray[Any, Any]:
-        """Return the features that describe each sample's context.
-
-        Parameters
-        ----------
-        mdata
-            Samples; ``None`` for the training data.
-        indices
-            Positions of the samples, or a boolean mask; ``None`` for all.
-
-        Returns
-        -------
-        Array of float32, ``(n_obs, n_features)``: the units of the autoencoder's middle layer.
-
-        Raises
-        ------
-        ValueError
-            If the model has no context.
-        """
-        if not self.has_context:
-            msg = (
-                "This model has no context. Pretrain one with `DeepSF.pretrain_context(adata)` "
-                "and construct the model with `context=...`."
-            )
-            raise ValueError(msg)
-        with torch.inference_mode():
-            parts = [
-                self.module.encoded_context(genes) for genes, _ in self._blocks(mdata, indices)
-            ]
-        return torch.cat([part for part in parts if part is not None]).cpu().numpy()
-
-    @property
-    def has_context(self) -> bool:
-        """Whether the model reads the cell's context."""
-        return self.module.context is not None
 
     @property
     def decoder(self) -> str:
