@@ -48,6 +48,7 @@ bench: $(VENV)/.installed-test  ## Measure; results go to benchmarks/results
 	$(RUN) benchmarks/attention.py
 	$(RUN) benchmarks/attribution.py
 	$(RUN) benchmarks/deeplift.py
+	$(RUN) benchmarks/epiattention.py
 
 clean:  ## Remove everything that can be made again
 	rm -rf $(VENV) build dist docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache

@@ -243,6 +243,62 @@ def _deeplift_benchmark() -> str:
     )
 
 
+def _epiattention_benchmark() -> str:
+    """Table of the time of a training step and of its two slow branches."""
+    result = json.loads((RESULTS / "epiattention_cpu.json").read_text(encoding="utf-8"))
+    sizes = result["sizes"]
+    timed = {"whole training step": result["step"], **result["parts"]}
+    rows = [
+        [
+            name,
+            *(f"{found[side]['process_s'] * 1e3:,.0f} ms" for side in ("plain", "tgem")),
+            *(f"{found['ratio'][clock]:.1f} x" for clock in ("process_s", "wall_s")),
+        ]
+        for name, found in timed.items()
+    ]
+    header = ["", "plain, CPU time", "tgem, CPU time", "faster, CPU time", "faster, wall time"]
+    return (
+        f"{_machine(result)} {sizes['n_obs']} genes in a batch, {sizes['n_marks']} marks x "
+        f"{sizes['n_bins']} bins, {sizes['n_cpgs']} CpGs, {sizes['n_factors']:,} factors; median "
+        f"of {sizes['repeats']} turns.\n\n"
+        f"{_table(header, rows)}\n"
+        "- Largest difference of the two networks' outputs before training, with the same "
+        f"weights: {result['largest_output_difference']:.0e}.\n"
+    )
+
+
+def _splicing_benchmark() -> str:
+    """Tables of decoders and contexts on held-out lines, and of all isoforms."""
+    result = json.loads((RESULTS / "splicing.json").read_text(encoding="utf-8"))
+    first = next(iter(result["decoders"].values()))["folds"]
+    header = ["decoder", *(row["line"] for row in first), "mean (sd)", "relative to mean usage"]
+    rows = [_splicing_row(name, found) for name, found in result["decoders"].items()]
+    baseline = [row["mse_mean_usage"] for row in first]
+    rows.append(["mean usage", *(f"{value:.4f}" for value in baseline), "", "1"])
+    contexts = []
+    for name, found in result["contexts"].items():
+        explained = [row.get("explained_variance_of_line") for row in found["folds"]]
+        shares = "" if None in explained else f"{min(explained):.2f} to {max(explained):.2f}"
+        contexts.append([*_splicing_row(name, found), shares])
+    every = result["all_isoforms"]
+    return (
+        f"{_machine(result)} Mean squared error of log2(1 + TPM) in the held-out line, "
+        f"{result['n_isoforms']:,} isoforms of cancer genes.\n\n{_table(header, rows)}\n"
+        "The default decoder with contexts pretrained on other cohorts, and the variance of the "
+        "held-out line that the context's autoencoder explains:\n\n"
+        f"{_table(['context', *header[1:], 'explained'], contexts)}\n"
+        f"All {every['n_isoforms']:,} isoforms: error {every['ratio']:.3f} of that of the mean "
+        f"usage, mean of {len(every['folds'])} held-out lines; {every['train_s']:.0f} s of training "
+        f"for one, {every['peak_bytes'] / 1e9:.1f} GB at the peak.\n"
+    )
+
+
+def _splicing_row(name: str, found: dict[str, Any]) -> list[str]:
+    errors = [f"{row['mse']:.4f}" for row in found["folds"]]
+    spread = f"{found['mse']:.4f} ({found['mse_sd']:.4f})"
+    return [name, *errors, spread, f"{found['ratio']:.3f} ({found['ratio_sd']:.3f})"]
+
+
 def _typing_benchmark() -> str:
     """Figures, tables of scores and of fitting times, and ours minus the best comparator."""
     path = RESULTS / "typing.json"
@@ -345,6 +401,8 @@ for name, write in {
     "attention": _attention_benchmark,
     "attribution": _attribution_benchmark,
     "deeplift": _deeplift_benchmark,
+    "splicing": _splicing_benchmark,
+    "epiattention": _epiattention_benchmark,
 }.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
 autosummary_generate = [_write_namespace_table(namespace) for namespace in NAMESPACES]
