@@ -21,6 +21,8 @@ SLOTS = (
     keys.ATTRIBUTION_MEAN,
     keys.RANKING,
     keys.ABLATION,
+    keys.HUBS,
+    keys.REGULATION_NETWORK,
 )
 GENES = [f"G{i}" for i in range(30)]
 LABELS = ["CD4+/CD25 T Reg", "B cell", "unseen"]
@@ -66,7 +68,17 @@ def adata():
     write_enrichment(adata)
     write_ranking(adata)
     write_ablation(adata)
+    write_network(adata)
     return adata
+
+
+def write_network(adata):
+    edges = [("B", "G1", "G2", 0.5), ("B", "G1", "G3", -0.1), ("T", "G4", "G1", 1.0)]
+    table = pd.DataFrame(edges, columns=["class", "source", "target", "weight"])
+    keys.REGULATION_NETWORK.write(adata, table)
+    hubs = [("B", "G1", 2, 0.6, 1, 0.001, 0.01), ("B", "G2", 1, 0.5, 2, 0.5, 0.5)]
+    columns = ["class", "gene", "degree", "strength", "rank", "p_value", "fdr"]
+    keys.HUBS.write(adata, pd.DataFrame(hubs, columns=columns))
 
 
 def write_ranking(adata):

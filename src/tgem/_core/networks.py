@@ -60,3 +60,16 @@ def read_network(data: Any, prefix: str) -> pd.DataFrame:
 def network_params(data: Any, prefix: str) -> dict[str, Any]:
     """How the network was made; empty where nothing is recorded."""
     return dict(data.uns.get(keys.REGULATION_NETWORK.params_key(prefix), {}))
+
+
+def share_text(params: dict[str, Any]) -> str:
+    """How much of the decision the cells' own attention carries; empty where not recorded."""
+    if "share_mean" not in params:
+        return ""
+    text = f"cell-specific share of attention: {float(params['share_mean']):.2g}"
+    if {"share_mean_low", "share_mean_high"} <= set(params):
+        low, high = float(params["share_mean_low"]), float(params["share_mean_high"])
+        text += f" ({low:.2g} to {high:.2g})"
+        if low <= 0 <= high:
+            text += ", not told from 0: do not read this network as what decides"
+    return text

@@ -10,6 +10,7 @@ from tgem.pl._enrich import enrich
 from tgem.pl._epigenome import cell_type_specific_genes
 from tgem.pl._history import history
 from tgem.pl._hubs import hubs
+from tgem.pl._network import network
 from tgem.pl._rank_genes import rank_genes
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "enrich",
     "history",
     "hubs",
+    "network",
     "rank_genes",
 ]

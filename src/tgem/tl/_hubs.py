@@ -145,6 +145,9 @@ def _tested(null: Any, statistic: str | None) -> Literal["degree", "strength"] |
     """Say which statistic the null is of, and refuse what cannot be tested."""
     if isinstance(null, str):
         check_choice("null", null, ("degree",))
+    elif hasattr(null, "columns"):
+        msg = "Expected `null` to be a list of networks, got one. Write it as `null=[network]`."
+        raise TypeError(msg)
     if statistic is not None:
         check_choice("statistic", statistic, ("degree", "strength"))
     if null is None:
