@@ -153,6 +153,24 @@ class TestClassQueries:
             tgem.model.TGEM(adata, n_layers=2)
 
 
+class TestClassAttention:
+    def test_markers_lead_and_missing_genes_are_missing(self):
+        adata = tgem.datasets.synthetic_expression(300, 60, seed=1)
+        tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+        model = tgem.model.TGEM(adata, n_heads=1)
+        with pytest.raises(RuntimeError, match="not trained"):
+            tgem.tl.class_attention(adata, model)
+        model.train(max_epochs=20, enable_progress_bar=False)
+        other = adata[:, ::-1].copy()
+        other.var_names = ["unknown", *other.var_names[1:]]
+        tgem.tl.class_attention(other, model)
+        table = other.varm["tgem_class_attention"]
+        assert table.loc["unknown"].isna().all()
+        for label in model.classes:
+            first = table[label].nlargest(4).index
+            assert (adata.var.loc[first, "causal_class"] == label).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [11, 12])
 def test_classes_that_differ_only_through_products(seed):

@@ -99,6 +99,12 @@ ATTRIBUTION_MEAN = Slot(
     "DataFrame, genes x classes: mean attribution over the cells of the class",
     "tgem.tl.attribution",
 )
+CLASS_ATTENTION = Slot(
+    "varm",
+    "{prefix}_class_attention",
+    "DataFrame, genes x classes: weight with which a class looks at the level of a gene",
+    "tgem.tl.class_attention",
+)
 ATTRIBUTION_MEDIAN = Slot(
     "varm",
     "{prefix}_attribution_median",

@@ -4,6 +4,7 @@ from tgem.tl._ablation import ablation
 from tgem.tl._attention_necessity import attention_necessity
 from tgem.tl._attribution import attribution
 from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
+from tgem.tl._class_attention import class_attention
 from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
 from tgem.tl._epigenome import (
@@ -25,6 +26,7 @@ __all__ = [
     "attention_necessity",
     "attribution",
     "cell_type_specific_genes",
+    "class_attention",
     "confusion",
     "enrich",
     "history",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 
 from tgem._core.errors import listed
@@ -208,6 +209,27 @@ class TGEM(ExplainedAttentionClassifier):
                 for inputs in self._batches(dataset, cells, batch_size)
             ]
         return np.concatenate([*blocks, np.empty((0, len(directions)), dtype=np.float32)])
+
+    def get_class_attention(self) -> pd.DataFrame:
+        """Return the weight with which each class looks at the level of each gene.
+
+        By default that is the class's query for the standardised level: above 0 the class asks for
+        the gene to be higher than on average, below 0 for it to be lower. In the paper preset it
+        is the weight of the classifier.
+
+        Returns
+        -------
+        DataFrame, genes x classes.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not trained.
+        """
+        self._check_trained()
+        genes = self.gene_names
+        weights = self.module.class_weights()[:, : len(genes)].detach().cpu().numpy()
+        return pd.DataFrame(weights.T, index=genes, columns=self.classes)
 
     def __repr__(self) -> str:
         options = self._module_options
