@@ -92,6 +92,11 @@ def test_factors_by_isoforms_and_by_genes(splicing):
     rows = splicing.uns["deepsf_hubs"][COLUMNS[:5]].values.tolist()
     assert rows == [["all", "SRSF1", 3, 1.25, 1], ["all", "TARDBP", 2, 3.0, 2]]
     assert splicing.uns["deepsf_hubs_params"]["direction"] == "out"
+    copied = tl.hubs(splicing, null="degree", n_permutations=9, copy=True)
+    assert copied.uns["deepsf_hubs"]["p_value"].notna().all()
+    assert splicing.uns["deepsf_hubs"]["p_value"].isna().all()
+    pd.testing.assert_frame_equal(copied.obs, splicing.obs)
+    assert copied["gene"] is not splicing["gene"]
     # a factor may regulate its own gene
     tl.hubs(splicing, targets="gene")
     rows = splicing.uns["deepsf_hubs"][COLUMNS[:5]].values.tolist()

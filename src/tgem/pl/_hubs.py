@@ -112,11 +112,12 @@ def hubs(
     shown = [rows for rows in top.values() if len(rows)]
     n_rows = max((len(rows) for rows in shown), default=1)
     letters = max((len(str(gene)) for rows in shown for gene in rows["gene"]), default=1)
-    width = 1.5 + _LETTER * letters
+    width = 2.0 + _LETTER * letters
     titles = {label: wrapped(label, int(width / _LETTER) - 2) for label in chosen}
     n_lines = max(title.count("\n") + 1 for title in titles.values())
     n_columns = min(len(chosen), max(2, min(_MOST_COLUMNS, math.ceil(math.sqrt(len(chosen))))))
-    height = _ROW * (n_rows + 1) + 0.3 + 0.16 * n_lines
+    # The axis's name and the key take half an inch of the whole figure.
+    height = _ROW * (n_rows + 1) + 0.3 + 0.16 * n_lines + 0.5 / -(-len(chosen) // n_columns)
     axes = panels(len(chosen), n_columns, width, height, ax=ax)
     for panel, label in zip(axes, chosen, strict=True):
         _points(panel, top[label], by, max_fdr)
