@@ -25,6 +25,7 @@ CONTEXTS = {
     "lymphoblasts": "six lymphoblastoid lines (GEUVADIS)",
     "tumours": "eleven TCGA cohorts, tumour and normal",
 }
+SIZES = {"n_features": 128}  # fewer than published: the cohorts are smaller
 LOWEST_LEVEL = -2.0  # of log2 in the tumours; two of the cohorts go lower
 
 
@@ -49,13 +50,13 @@ class Cohorts:
         if self._quick:
             return DeepSF.pretrain_context(training, n_features=8, max_epochs=2)
         if name == "training lines":
-            return DeepSF.pretrain_context(training, max_epochs=200)
+            return DeepSF.pretrain_context(training, **SIZES, max_epochs=200)
         if name not in self._kept:
             if name == "lymphoblasts":
-                found = DeepSF.pretrain_context(self._lymphoblasts, max_epochs=200)
+                found = DeepSF.pretrain_context(self._lymphoblasts, **SIZES, max_epochs=200)
             else:
                 cohort = self._tumours_as(training)
-                found = DeepSF.pretrain_context(cohort, context_key=None, max_epochs=100)
+                found = DeepSF.pretrain_context(cohort, context_key=None, **SIZES, max_epochs=50)
             self._kept[name] = found
         return self._kept[name]
 
