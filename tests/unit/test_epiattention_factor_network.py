@@ -133,6 +133,7 @@ def test_survives_h5mu_and_is_drawn(mdata, tmp_path):
     assert params["tgem_version"] == tgem.__version__
     tgem.tl.hubs(back)
     assert len(tgem.pl.hubs(back, show=False)) == 2
+    assert len(tgem.pl.network(back, show=False)) == 2
     plt.close("all")
 
 
