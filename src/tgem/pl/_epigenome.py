@@ -89,7 +89,8 @@ def cell_type_specific_genes(
 
     Examples
     --------
-    Predictions by hand, where a model's would come from :func:`tgem.tl.predict`:
+    Predictions by hand, where a model's would come from
+    :func:`tgem.tl.predict_expression`:
 
     >>> import tgem
     >>> mdata = tgem.datasets.synthetic_epigenome(200)
