@@ -23,6 +23,9 @@ SLOTS = (
     keys.ABLATION,
     keys.HUBS,
     keys.REGULATION_NETWORK,
+    keys.ATTENTION_NECESSITY,
+    keys.SPECIFIC_GENES,
+    keys.SPECIFIC_MARKS,
 )
 GENES = [f"G{i}" for i in range(30)]
 LABELS = ["CD4+/CD25 T Reg", "B cell", "unseen"]
@@ -69,7 +72,32 @@ def adata():
     write_ranking(adata)
     write_ablation(adata)
     write_network(adata)
+    write_ladder(adata)
+    write_specific(adata)
     return adata
+
+
+def write_ladder(adata):
+    names = ["class", "maps", "metric", "value", "lower", "upper"]
+    names += ["own_minus", "own_minus_lower", "own_minus_upper", "n_cells"]
+    rows = [
+        ("all", maps, metric, value, value - 0.1, value + 0.1, 0.9 - value, 0.0, 0.5, 40)
+        for maps, value in (("own", 0.9), ("mean", 0.7), ("uniform", 0.2))
+        for metric in ("accuracy", "log_likelihood")
+    ]
+    keys.ATTENTION_NECESSITY.write(adata, pd.DataFrame(rows, columns=names))
+
+
+def write_specific(adata):
+    genes = pd.DataFrame({"cell_type": ["A", "A", "B"], "gene": ["G1", "G2", "G3"]})
+    keys.SPECIFIC_GENES.write(adata, genes)
+    rows = [
+        (cell_type, mark, "other cell types", effect, 0.7, 0.01, 0.02, 2)
+        for cell_type, effect in (("A", 0.8), ("B", -0.5))
+        for mark in ("H3K4me3", "H3K27me3")
+    ]
+    names = ["cell_type", "mark", "contrast", "effect", "auroc", "p_value", "fdr", "n_genes"]
+    keys.SPECIFIC_MARKS.write(adata, pd.DataFrame(rows, columns=names))
 
 
 def write_network(adata):

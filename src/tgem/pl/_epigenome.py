@@ -105,7 +105,8 @@ def cell_type_specific_genes(
         msg = f"Expected `max_fdr` in (0, 1], got {max_fdr!r}."
         raise ValueError(msg)
     table: pd.DataFrame = keys.SPECIFIC_MARKS.read(adata, key_added)
-    known = adata.uns[keys.SPECIFIC_MARKS.params_key(key_added)]["cell_types"]
+    params = adata.uns.get(keys.SPECIFIC_MARKS.params_key(key_added), {})
+    known = params.get("cell_types", table["cell_type"].unique())
     chosen = chosen_classes(classes, [str(label) for label in known])
     table = table.astype({"cell_type": str, "mark": str})
     table = table[(table["contrast"] == contrast) & table["cell_type"].isin(chosen)]
