@@ -3,6 +3,7 @@
 import anndata as ad
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from tgem.model import EpiAttention
 
@@ -54,6 +55,17 @@ def test_ragged_cpgs(shared_data):
     assert np.isfinite(model.evaluate()).all(None)
     values = model.get_attributions(indices=range(20), n_steps=10).values["methylation"]
     assert (values[:20][~real[:20]] == 0).all()
+
+
+@pytest.mark.slow
+def test_cpgs_rank_expression_better_than_their_mean_does(shared_data):
+    adata = read(shared_data, "bprmeth")
+    level = np.nanmean(adata.X.reshape(adata.n_obs, 170, 2)[:, :, 0], axis=1)
+    EpiAttention.setup_anndata(adata, "expression")
+    model = EpiAttention(adata, task="regression")
+    table = model.cross_validate(max_epochs=60, **QUIET)
+    of_mean = abs(spearmanr(level, adata.obs["expression"])[0])
+    assert table["spearman"].mean() > of_mean + 0.1
 
 
 def test_cpgs_in_another_order_give_the_same_prediction(shared_data):
