@@ -2,7 +2,8 @@
 
 One command trains on five lines, predicts the sixth, for each line in turn, and writes a table::
 
-    python benchmarks/splicing.py [--decoders usage additive sigmoid] [--context] [--all-isoforms]
+    python benchmarks/splicing.py [--decoders usage additive sigmoid] [--context none tumours]
+        [--all-isoforms]
 
 What is compared is the mean squared error of log2(1 + TPM), within each held-out line, with that
 of the gene's TPM times the mean usage of the training lines. A decoder's settings are chosen
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from tgem.model.deepsf import GeneContext
 
 SHARED = Path(os.environ.get("TGEM_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+QUICK_CONTEXTS = ("none", "training lines")
 QUIET = {"enable_progress_bar": False}
 
 
@@ -164,10 +166,10 @@ def compare_decoders(
     return result
 
 
-def compare_contexts(mdata: MuData, cohorts: Cohorts) -> dict[str, Any]:
+def compare_contexts(mdata: MuData, names: list[str], cohorts: Cohorts) -> dict[str, Any]:
     """Errors of the default decoder without and with each context, on each held-out line."""
     result: dict[str, Any] = {}
-    for name in ("none", *cohorts.names):
+    for name in names:
         rows = []
         for held in folds(mdata):
             context = None
@@ -219,7 +221,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         parts["decoders"] = compare_decoders(mdata, arguments.decoders, settings)
     if arguments.context:
         cohorts = Cohorts(SHARED, quick=arguments.quick)
-        parts["contexts"] = compare_contexts(read(cancer_genes=True), cohorts)
+        names = list(QUICK_CONTEXTS) if arguments.quick else arguments.context
+        parts["contexts"] = compare_contexts(read(cancer_genes=True), names, cohorts)
     if arguments.all_isoforms:
         mdata = read(cancer_genes=False)
         largest_resident_size(reset=True)
@@ -237,21 +240,23 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--decoders", nargs="*", choices=sorted(SETTINGS), default=[])
-    parser.add_argument("--context", action="store_true", help=f"contexts: {', '.join(CONTEXTS)}")
+    names = ("none", *CONTEXTS)
+    parser.add_argument("--context", nargs="*", choices=names, default=[])
     parser.add_argument("--all-isoforms", action="store_true", help="the default on all isoforms")
     parser.add_argument("--folds-all", type=int, help="folds of --all-isoforms; by default all")
     parser.add_argument("--quick", action="store_true", help="simulated data, few steps")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
     if not (arguments.decoders or arguments.context or arguments.all_isoforms):
-        arguments.decoders, arguments.context, arguments.all_isoforms = list(SETTINGS), True, True
+        arguments.decoders, arguments.context = list(SETTINGS), list(names)
+        arguments.all_isoforms = True
     path = arguments.out / "splicing.json"
     result = json.loads(path.read_text()) if path.exists() else {}
     found = measure(arguments)
-    decoders = result.get("decoders", {}) | found.get("decoders", {})
+    for part in ("decoders", "contexts"):
+        if part in found:
+            found[part] = result.get(part, {}) | found[part]
     result |= {"machine": machine("cpu"), **found}
-    if decoders:
-        result["decoders"] = decoders
     arguments.out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 

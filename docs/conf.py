@@ -288,8 +288,8 @@ def _splicing_benchmark() -> str:
         "held-out line that the context's autoencoder explains:\n\n"
         f"{_table(['context', *header[1:], 'explained'], contexts)}\n"
         f"All {every['n_isoforms']:,} isoforms: error {every['ratio']:.3f} of that of the mean "
-        f"usage, mean of {len(every['folds'])} held-out lines; {every['train_s']:.0f} s of training "
-        f"for one, {every['peak_bytes'] / 1e9:.1f} GB at the peak.\n"
+        f"usage, mean of {len(every['folds'])} held-out lines; {every['train_s']:.0f} s of "
+        f"training for one, {every['peak_bytes'] / 1e9:.1f} GB at the peak.\n"
     )
 
 

@@ -37,12 +37,11 @@ class Cohorts:
     shared
         Folder of the data.
     quick
-        Only the training lines, and few steps.
+        Few steps.
     """
 
     def __init__(self, shared: Path, *, quick: bool) -> None:
         self._shared, self._quick = shared, quick
-        self.names = ("training lines",) if quick else tuple(CONTEXTS)
         self._kept: dict[str, GeneContext] = {}
 
     def pretrained(self, name: str, training: AnnData) -> GeneContext:
@@ -87,10 +86,14 @@ class Cohorts:
         Their squared distance is taken from the mean of the cohort.
         """
         network = context.network
-        genes = torch.from_numpy(_dense(unseen[:, context.genes].X).astype(np.float32))
+        at = unseen.var_names.get_indexer(context.genes)
+        genes = torch.from_numpy(_dense(unseen.X)[:, at].astype(np.float32))
         with torch.inference_mode():
-            scaled = network.scaled(torch.log2(1 + genes))
-            error = (network(scaled) - scaled).square().sum()
+            # a gene of the cohort that is not measured here stays at its mean, and is not counted
+            known = torch.from_numpy(at >= 0)
+            levels = torch.where(known, torch.log2(1 + genes), network.gene_mean)
+            scaled = network.scaled(levels)
+            error = (network(scaled) - scaled)[:, known].square().sum()
             spread = (scaled - network.scaled(network.gene_mean)).square().sum()
         return float(1 - error / spread)
 
