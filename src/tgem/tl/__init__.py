@@ -7,6 +7,7 @@ from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._class_attention import class_attention
 from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
+from tgem.tl._enrich_targets import enrich_targets
 from tgem.tl._epigenome import (
     predict_expression,
     regulatory_attention,
@@ -29,6 +30,7 @@ __all__ = [
     "class_attention",
     "confusion",
     "enrich",
+    "enrich_targets",
     "history",
     "hubs",
     "predict",

@@ -1,0 +1,170 @@
+"""Which gene sets the genes that a factor regulates belong to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from mudata import MuData, set_options
+
+from tgem._core import keys
+from tgem._core.errors import listed
+from tgem._core.networks import network_prefix, read_network
+from tgem._core.validate import check_count, check_data
+from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
+from tgem.tl._provenance import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+
+def enrich_targets(
+    adata: AnnData | MuData,
+    gene_sets: Mapping[str, Sequence[str]] | str | Path,
+    *,
+    background: Iterable[str],
+    symbols: Mapping[str, str] | pd.Series[str] | None = None,
+    n_sources: int = 10,
+    min_targets: int = 5,
+    key_added: str | None = None,
+    copy: bool = False,
+) -> AnnData | MuData | None:
+    """Say which gene sets the targets of a network's hubs belong to.
+
+    For each of the factors (or genes) that look at most others in a network, the genes it is
+    linked to are tested for holding more of a set than chance would.
+
+    Parameters
+    ----------
+    adata
+        AnnData or MuData with the network that :func:`tgem.tl.regulation` or
+        :func:`tgem.tl.regulatory_network` wrote.
+    gene_sets
+        Dictionary from the name of a set to its genes, the path of a GMT file, or the name of an
+        Enrichr library; see :func:`tgem.enrich.read_gene_sets`.
+    background
+        Every gene that could have been a target, named as in the network: the genes of the model.
+        For DeepSF, ``model.gene_names``. A background of the whole genome makes everything
+        expressed look enriched.
+    symbols
+        Names under which the gene sets know the genes, by the network's names, such as
+        ``mdata["gene"].var["gene_symbol"]``; ``None`` if they are the same.
+    n_sources
+        Number of factors of each class, those with most targets first.
+    min_targets
+        Fewest targets of a factor that is tested.
+    key_added
+        Prefix of the slots to read and write. By default that of the network that is there.
+    copy
+        Whether to return a changed copy and leave `adata` as it is.
+
+    Returns
+    -------
+    ``None``, or the changed copy. Writes
+
+    ``.uns["deepsf_enrichment"]``
+        (or with the prefix of the network) DataFrame with ``class``, the factor (after the class,
+        if the network has several: ``"K562: SRSF1"``), ``source`` (``"targets"``) and the columns
+        of :func:`tgem.enrich.over_representation`. P-values are adjusted within a factor.
+        ``tgem.pl.enrich`` and ``gseapy.dotplot`` draw it.
+    ``.uns["deepsf_enrichment_params"]``
+        the settings and tgem's version.
+
+    Raises
+    ------
+    KeyError
+        If there is no network.
+    ValueError
+        If no factor has enough targets, a target is not in `background`, or the gene sets share no
+        gene with it; `adata` is then unchanged.
+
+    Examples
+    --------
+    >>> import pandas as pd, tgem
+    >>> adata = tgem.datasets.synthetic_expression(n_obs=50, n_genes=60)
+    >>> genes = list(adata.var_names)
+    >>> adata.uns["tgem_network"] = pd.DataFrame(
+    ...     {"source": "SRSF1", "target": genes[:6], "weight": 1.0}
+    ... )
+    >>> sets = {"early": genes[:8], "late": genes[-8:]}
+    >>> tgem.tl.enrich_targets(adata, sets, background=genes)
+    >>> adata.uns["tgem_enrichment"][["class", "Term", "Overlap"]].values.tolist()
+    [['SRSF1', 'early', '6/8']]
+    """
+    check_data(adata, AnnData | MuData)
+    check_count("n_sources", n_sources)
+    check_count("min_targets", min_targets)
+    prefix = network_prefix(adata, key_added)
+    network = read_network(adata, prefix)
+    rename = dict(symbols) if symbols is not None else {}
+    known = pd.Index(background).astype(str)
+    targets = _targets(network, n_sources=n_sources, min_targets=min_targets)
+    for name, genes in targets.items():
+        absent = [gene for gene in genes if gene not in known]
+        if absent:
+            msg = (
+                f"Expected every target in `background`, but {len(absent)} of the {len(genes)} "
+                f"targets of {name} are not among its {len(known)} genes: {listed(absent)}."
+            )
+            raise ValueError(msg)
+    sets = read_gene_sets(gene_sets)
+    universe = _renamed(known, rename)
+    if set(universe).isdisjoint(gene for genes in sets.values() for gene in genes):
+        msg = (
+            f"Expected gene sets that share genes with the {len(universe)} of the background "
+            f"({listed(universe, 3)}), found none. Give the names that the sets use as `symbols`."
+        )
+        raise ValueError(msg)
+    tables = [
+        over_representation(_renamed(genes, rename), sets, universe).assign(
+            **{"class": name, "source": "targets"}
+        )
+        for name, genes in targets.items()
+    ]
+    columns = ["class", "source", *RESULT_COLUMNS]
+    filled = [table for table in tables if len(table)]
+    table = pd.concat(filled, ignore_index=True)[columns] if filled else tables[0][columns]
+    written = adata
+    if copy:
+        with set_options(pull_on_update=False):
+            written = adata.copy()
+    keys.ENRICHMENT.write(written, table, prefix)
+    params = {
+        "method": "over_representation",
+        "source": "targets",
+        "n_sources": int(n_sources),
+        "min_targets": int(min_targets),
+        "n_background": len(universe),
+        "classes": np.array(list(targets), dtype=object),
+    }
+    record(written, keys.ENRICHMENT, prefix, params)
+    return written if copy else None
+
+
+def _targets(network: pd.DataFrame, *, n_sources: int, min_targets: int) -> dict[str, list[str]]:
+    """Target genes of the factors with most of them, by the name that the table gives them."""
+    table = network.assign(gene=network.get("gene", network["target"]).astype(str))
+    by = "class" if "class" in table else None
+    parts = table.groupby(by, observed=True) if by else [("", table)]
+    found: dict[str, list[str]] = {}
+    for label, part in parts:
+        genes = part.groupby("source", observed=True)["gene"].unique()
+        sizes = genes.map(len).sort_values(ascending=False, kind="stable")
+        for source in sizes.index[sizes >= min_targets][:n_sources]:
+            several = by is not None and len(parts) > 1
+            found[f"{label}: {source}" if several else str(source)] = list(genes[source])
+    if not found:
+        msg = (
+            f"Expected factors with at least {min_targets} target genes, found none in a network "
+            f"of {len(network)} edges. Lower `min_targets`, or keep more edges."
+        )
+        raise ValueError(msg)
+    return found
+
+
+def _renamed(genes: Iterable[str], names: dict[str, str]) -> list[str]:
+    """Names without repetition: two identifiers may share a symbol."""
+    return list(dict.fromkeys(str(names.get(gene, gene)) for gene in genes))
