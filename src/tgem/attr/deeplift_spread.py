@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from tgem.attr._rescale import Response
 
-# Entries of a block of scores. On a CPU a block, its sum and its sum of squares stay in the cache.
-CPU_BLOCK = 2**18
+# Entries of a block of scores: on a CPU for each thread, as a small block is not worth sharing.
+CPU_BLOCK = 2**19
 GPU_BLOCK = 2**26
 
 
@@ -70,7 +70,8 @@ class Moments:
         self.n_samples = 0
         self.mean = weight.new_zeros(shape)
         self.squares = torch.zeros_like(self.mean) if variance else None
-        entries = CPU_BLOCK if weight.device.type == "cpu" else GPU_BLOCK
+        on_cpu = weight.device.type == "cpu"
+        entries = CPU_BLOCK * torch.get_num_threads() if on_cpu else GPU_BLOCK
         self.width = max(1, entries // n_inputs)
 
     def add(self, batch: Batch) -> None:
