@@ -402,6 +402,7 @@ for name, write in {
     "attribution": _attribution_benchmark,
     "deeplift": _deeplift_benchmark,
     "splicing": _splicing_benchmark,
+    "typing": _typing_benchmark,
     "epiattention": _epiattention_benchmark,
 }.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
