@@ -90,7 +90,7 @@ def shared_key_attention(
     Examples
     --------
     >>> import torch
-    >>> from tgem.nn.shared_keys import shared_key_attention
+    >>> from tgem.nn import shared_key_attention
     >>> levels = torch.tensor([[0.0, 1.0, 2.0]])
     >>> shared_key_attention(levels[:, None], levels, levels)
     tensor([[[1.0000, 1.3305, 0.1173]]])

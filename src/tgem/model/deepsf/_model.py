@@ -222,11 +222,12 @@ class DeepSF(InterpretedModel):
             for layer in self.module.encoder
             if hasattr(layer, "weight") and hasattr(layer, "out_features")
         ]
-        lines = [
-            f"DeepSF, decoder {self.decoder!r}: {len(self.factor_names)} splicing factors "
-            f"-> {' -> '.join(map(str, sizes))} -> {self._n_targets} isoforms of "
-            f"{self.isoform_genes.nunique()} genes",
+        layers = [
+            f"{len(self.factor_names)} splicing factors",
+            *map(str, sizes),
+            f"{self._n_targets} isoforms of {self.isoform_genes.nunique()} genes",
         ]
+        lines = [f"DeepSF, decoder {self.decoder!r}: {' -> '.join(layers)}"]
         field = next(field for field in self._fields if field.registry_key == ISOFORMS_KEY)
         if isinstance(field, IsoformField):
             lines += field.set_aside(self._isoforms)
