@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import mudata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from mudata import MuData
 
+from tgem._core.mudata_compat import columns_stay
 from tgem._core.validate import check_choice
 from tgem.datasets import _epigenome_signals as signals
 from tgem.datasets import _epigenome_truth as truth
@@ -228,7 +228,7 @@ def _assembled(obs: pd.DataFrame, drawn: Mapping[str, Signal], arguments: dict[s
             modality.obs["n_cpg"] = np.tile(signal.n_cpg, n_types)
             modality.layers["causal"] = np.tile(signal.causal, (n_types, 1))
         modalities[name] = modality[np.tile(present[name], n_types)].copy()
-    with mudata.set_options(pull_on_update=False):
+    with columns_stay():
         # A gene that one modality lacks would come last.
         return MuData(modalities)[obs.index].copy()
 

@@ -71,7 +71,7 @@ def synthetic_expression(
         0.5, 80 % at 0.3.
     interaction_only
         Whether classes differ only through products of genes. Finding these takes more cells
-        than finding markers: 2,000 with `n_causal` 12 are enough to learn from.
+        than finding markers: with `n_causal` 12, thousands.
     seed
         Seed of the random numbers; the same seed gives the same data.
 

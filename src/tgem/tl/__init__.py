@@ -8,18 +8,16 @@ from tgem.tl._class_attention import class_attention
 from tgem.tl._confusion import confusion
 from tgem.tl._enrich import enrich
 from tgem.tl._enrich_targets import enrich_targets
-from tgem.tl._epigenome import (
-    predict_expression,
-    regulatory_attention,
-    regulatory_attribution,
-    regulatory_importance,
-)
 from tgem.tl._history import history
 from tgem.tl._hubs import hubs
 from tgem.tl._predict import predict
+from tgem.tl._predict_expression import predict_expression
 from tgem.tl._predict_isoforms import predict_isoforms
 from tgem.tl._rank_genes import rank_genes
 from tgem.tl._regulation import regulation
+from tgem.tl._regulatory_attention import regulatory_attention
+from tgem.tl._regulatory_attribution import regulatory_attribution
+from tgem.tl._regulatory_importance import regulatory_importance
 from tgem.tl._regulatory_network import regulatory_network
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import mudata
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -12,6 +11,7 @@ from mudata import MuData
 
 from tgem._core import keys
 from tgem._core.errors import listed
+from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_choice, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.tl._gene_by_cell_type import numbers, observation_table, specificity
@@ -152,7 +152,7 @@ def cell_type_specific_genes(
     marks = compare_marks(mark_levels(adata), obs, groups)
     enriched = None if gene_sets is None else _enrichment(groups, gene_sets, background)
 
-    target = _copied(adata) if copy else adata
+    target = copied(adata) if copy else adata
     settings = {
         "prediction_key": prediction_key,
         "gene_key": gene_key,
@@ -176,12 +176,6 @@ def cell_type_specific_genes(
         }
         record(target, keys.ENRICHMENT, prefix, params)
     return target if copy else None
-
-
-def _copied(data: AnnData | MuData) -> AnnData | MuData:
-    # Otherwise mudata copies the columns of the modalities into the whole.
-    with mudata.set_options(pull_on_update=False):
-        return data.copy()
 
 
 def _ranked(chosen: pd.DataFrame) -> pd.DataFrame:

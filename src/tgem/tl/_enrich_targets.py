@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from mudata import MuData, set_options
+from mudata import MuData
 
 from tgem._core import keys
 from tgem._core.errors import listed
+from tgem._core.mudata_compat import copied
 from tgem._core.networks import network_prefix, read_network
 from tgem._core.validate import check_count, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
@@ -127,10 +128,7 @@ def enrich_targets(
     columns = ["class", "source", *RESULT_COLUMNS]
     filled = [table for table in tables if len(table)]
     table = pd.concat(filled, ignore_index=True)[columns] if filled else tables[0][columns]
-    written = adata
-    if copy:
-        with set_options(pull_on_update=False):
-            written = adata.copy()
+    written = copied(adata) if copy else adata
     keys.ENRICHMENT.write(written, table, prefix)
     params = {
         "method": "over_representation",

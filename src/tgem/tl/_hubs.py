@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from anndata import AnnData
-from mudata import MuData, set_options
+from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.mudata_compat import copied
 from tgem._core.networks import network_key, network_params, network_prefix, read_network
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.net import hub_significance, strength_significance
@@ -135,16 +136,10 @@ def hubs(
             nulls = [_between_genes(each, f"null[{at}]") for at, each in enumerate(nulls)]
         table = hub_significance(counted, nulls, direction=direction, statistic=tested or "degree")
         params |= {"null": "networks", "n_null": int(table["n_null"].min() if len(table) else 0)}
-    target = _copied(adata) if copy else adata
+    target = copied(adata) if copy else adata
     keys.HUBS.write(target, table[_COLUMNS], prefix)
     record(target, keys.HUBS, prefix, params)
     return target if copy else None
-
-
-def _copied(adata: Data) -> Data:
-    """Copy without mudata's note on what a later version will do to columns."""
-    with set_options(pull_on_update=False):
-        return adata.copy()
 
 
 def _tested(null: Any, statistic: str | None) -> Literal["degree", "strength"] | None:

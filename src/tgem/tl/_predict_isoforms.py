@@ -8,6 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_data
 from tgem.tl._provenance import record
 
@@ -69,7 +70,7 @@ def predict_isoforms(
     prediction = model.predict(mdata)
     context = model.get_context(mdata) if model.has_context else None
     columns = model.positions(mdata, "isoform")
-    target = mdata.copy() if copy else mdata
+    target = copied(mdata) if copy else mdata
     isoforms = target[model.modalities["isoform"]]
     found = columns >= 0
     values = np.full(isoforms.shape, np.nan, dtype=np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_count, check_data
 from tgem.tl._provenance import record
 
@@ -99,7 +100,7 @@ def regulation(
         keys.REGULATION_LARGEST: found.by_gene("max"),
     }
     genes_at = dict(zip(model.gene_names, model.positions(mdata, "gene"), strict=True))
-    target = mdata.copy() if copy else mdata
+    target = copied(mdata) if copy else mdata
     isoforms = target[model.modalities["isoform"]]
     genes = target[model.modalities["gene"]]
     names = {"factors": np.asarray(found.factors, dtype=object)}

@@ -8,6 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_data
 from tgem.tl._provenance import record
 
@@ -89,7 +90,7 @@ def regulatory_network(
     network = model.get_factor_network(
         mdata, n_edges=n_edges, method=method, baseline=baseline, n_steps=n_steps
     )
-    target = mdata.copy() if copy else mdata
+    target = copied(mdata) if copy else mdata
     keys.REGULATORY_NETWORK.write(target, network, key_added)
     params = {
         "model": type(model).__name__,

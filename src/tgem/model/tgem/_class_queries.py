@@ -26,8 +26,8 @@ class ClassQueryModule(TypingModule):
     zero. With maps that are the same for all cells the network is a linear classifier: whatever it
     knows beyond one, the cell's own attention maps carry.
 
-    Dropout acts on the genes of the contexts alone. Without it, contexts learn the training cells
-    by heart long before they find a product that holds in others.
+    Dropout acts on the genes of the contexts alone, which could otherwise learn few training cells
+    by heart before they find a product that holds in others.
 
     Parameters
     ----------
@@ -91,9 +91,9 @@ class ClassQueryModule(TypingModule):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Levels by gradient descent with momentum, attention by Adam.
 
-        The best linear classifier is the one that gradient descent reaches; Adam's equal steps for
-        all genes end in a worse one. Attention does not leave its start without them. Adam with a
-        large `eps` is gradient descent with momentum.
+        Levels are a problem of ridge regression's kind, in which gradient descent stops near small
+        weights; the gradients of attention are too small and uneven for it. Adam with a large `eps`
+        is gradient descent with momentum.
         """
         levels = list(self.level_query.parameters())
         attention = [*self.attention.parameters(), self.context_query]

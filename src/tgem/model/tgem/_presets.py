@@ -47,7 +47,7 @@ PRESETS: dict[str, Preset] = {
             "plan_kwargs": {"optimizer": "adam", "lr": 1e-4},
         },
     ),
-    # Chosen on validation cells within the training cells; see the study in the documentation.
+    # Chosen on simulated cells whose classes differ only through products of genes.
     "default": Preset(
         network=ClassQueryModule,
         module={"n_heads": 8, "dropout": 0.2},
