@@ -28,28 +28,32 @@ const waiting = [];
 const world = {
   document: {
     getElementById: (id) => elements[id] || (elements[id] = element(id)),
-    createElement: (name) => element(name), documentElement: {},
+    createElement: (name) => element(name), documentElement: {}, body: { scrollHeight: 600 },
   },
-  window: { addEventListener: () => {}, devicePixelRatio: 1 },
+  window: {
+    addEventListener: () => {}, devicePixelRatio: 1, innerHeight: 600,
+    matchMedia: () => ({ addEventListener: () => {} }),
+  },
+  MutationObserver: class { observe() {} },
   getComputedStyle: () => ({ getPropertyValue: (name) => name }),
   requestAnimationFrame: (action) => waiting.push(action),
   performance, console,
 };
-world.document.getElementById("data").textContent = text;
-const get = world.document.getElementById;
+world.document.getElementById("network-data").textContent = text;
+const get = (id) => world.document.getElementById("network-" + id);
 vm.createContext(world);
 const settle = () => { while (waiting.length) waiting.shift()(); };
 
 vm.runInContext(code, world);
 settle();
 for (const [id, value] of commands) {
-  const { listeners } = elements[id];
+  const { listeners } = get(id);
   if (typeof value === "object") {
     for (const [kind, event] of Object.entries(value)) {
       listeners[kind]({ preventDefault: () => {}, pointerId: 1, ...event });
     }
   } else {
-    elements[id].value = value;
+    get(id).value = value;
     (listeners.change || listeners.input || listeners.click)();
   }
   settle();
@@ -64,9 +68,9 @@ const lines = (parent) => parent.children.map(
   (child) => child.children.length ? child.children.map((part) => String(part.textContent)) : child.textContent);
 console.log(JSON.stringify({
   ...state, shown: get("shown").textContent, message: get("message").textContent,
-  tip: get("tip").textContent, side: lines(elements.side),
-  classes: elements.class.children.map((option) => option.textContent),
-  layers: elements.layer.children.map((option) => option.textContent),
+  tip: get("tip").textContent, side: lines(get("side")),
+  classes: get("class").children.map((option) => option.textContent),
+  layers: get("layer").children.map((option) => option.textContent),
   names: drawn.filter(([name]) => name === "fillText").map(([, values]) => values),
   drawn: process.argv[4] ? drawn : undefined,
 }));

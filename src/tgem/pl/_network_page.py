@@ -1,9 +1,10 @@
-"""A network as one HTML page that needs nothing else."""
+"""A network as one HTML page that needs nothing else, or as a part of another page."""
 
 from __future__ import annotations
 
 import html
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEMPLATE = "_network_page.html"
 _DIGITS = 4  # of a weight: more than a screen shows
 
 
@@ -24,12 +24,36 @@ def write_page(edges: pd.DataFrame, path: str | Path, *, classes: list[str], cap
             f"{str(target.parent)!r}."
         )
         raise FileNotFoundError(msg)
-    page = files("tgem.pl").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    view = network_view(edges, classes=classes, caption=caption)
+    page = _filled("_network_page.html", style=network_style(), view=view)
+    target.write_text(page, encoding="utf-8")
+
+
+def network_view(edges: pd.DataFrame, *, classes: list[str], caption: str) -> str:
+    """Return controls, drawing and script; a page holds at most one.
+
+    The page brings :func:`network_style` and defines the colours ``--paper``, ``--ink``,
+    ``--soft``, ``--line``, ``--gene``, ``--positive``, ``--negative`` and ``--found``.
+    """
     # The text of a name must not end the script element, nor begin a comment in it.
     data = json.dumps(_content(edges, classes), separators=(",", ":"), allow_nan=False)
     data = data.replace("<", "\\u003c")
-    page = page.replace("{{caption}}", html.escape(caption)).replace("{{data}}", data)
-    target.write_text(page, encoding="utf-8")
+    script = _text("_network_page.js")
+    return _filled("_network_view.html", caption=html.escape(caption), data=data, script=script)
+
+
+def network_style() -> str:
+    """Return the style sheet of :func:`network_view`."""
+    return _text("_network_page.css")
+
+
+def _text(name: str) -> str:
+    return files("tgem.pl").joinpath(name).read_text(encoding="utf-8")
+
+
+def _filled(template: str, **parts: str) -> str:
+    """Fill in the parts in one pass, so that a name with braces in it stays a name."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text(template))
 
 
 def _content(edges: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
