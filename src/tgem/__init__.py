@@ -6,6 +6,8 @@ Namespaces load on first touch, so ``import tgem`` costs milliseconds:
     The models: :class:`tgem.model.TGEM`.
 ``tgem.pp``, ``tgem.tl``, ``tgem.pl``
     Preparation, tools that write results into AnnData, and plots that read them.
+``tgem.report``
+    One HTML page of everything that the tools wrote.
 ``tgem.datasets``
     Simulators with planted truth and small curated gene sets.
 ``tgem.enrich``
@@ -25,14 +27,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tgem import attr, datasets, enrich, model, net, nn, pl, pp, tl
+    from tgem._report import report
 
-__all__ = ["attr", "datasets", "enrich", "model", "net", "nn", "pl", "pp", "tl"]
+__all__ = ["attr", "datasets", "enrich", "model", "net", "nn", "pl", "pp", "report", "tl"]
 __version__ = version("tgem")
 
 logging.getLogger("tgem").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
+    if name == "report":
+        return import_module("tgem._report").report
     if name in __all__:
         return import_module(f"tgem.{name}")
     msg = f"module 'tgem' has no attribute {name!r}"

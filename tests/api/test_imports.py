@@ -23,6 +23,7 @@ ALLOWED = {
     "model": {"data", "train", "attr", "nn"},
     "tl": {"net", "enrich"},
     "pl": set(),
+    "_report": {"pl"},
     "pp": {"data"},
     "datasets": {"data"},
 }

@@ -168,8 +168,8 @@ function names(near, ink, paper) {
     const away = drawnRadius(node) + 3;
     const places = [screenX(node) + away, screenX(node) - away - width].map((x) => [x, y - 8, x + width, y + 8]);
     const free = places.filter((box) => !taken.some((other) => meet(box, other)));
-    // Rather a name over a gene than no name for a hub.
-    const box = free.find((each) => !genes.some((other) => meet(each, other))) || free[0];
+    // Rather a name over a gene than no name for a hub, or for a gene in focus.
+    const box = free.find((each) => !genes.some((other) => meet(each, other))) || (node.rank < 8 || near !== null ? free[0] : null);
     if (!box) continue;
     taken.push(box);
     pen.lineWidth = 3;

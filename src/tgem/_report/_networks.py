@@ -1,0 +1,116 @@
+"""The network to click through, its hubs and its stability."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tgem import pl
+from tgem._core import keys
+from tgem._core.networks import WRITERS, network_key, read_network
+from tgem._report._attention import shares, verdict
+from tgem._report._figures import figure
+from tgem._report._html import Section, missing, notice, paragraph, table
+from tgem._report._slots import STABILITY
+from tgem.pl._network_page import network_view
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+_MOST_EDGES = 60_000  # in the page, of all classes together
+_MOST_ROWS = 3_000  # of a table
+_MAX_FDR = 0.05
+
+
+def network(adata: AnnData, prefix: str, n_edges: int | None) -> Section:
+    """Return the interactive drawing, under the sentence about what it is worth."""
+    title = "Network"
+    if network_key(prefix) not in adata.uns:
+        return missing("network", title, f"`{WRITERS['tgem']}`")
+    table_ = read_network(adata, prefix)
+    edges = table_.assign(
+        **{"class": table_["class"].astype(str) if "class" in table_ else "all"},
+        source=table_["source"].astype(str).astype(object),
+        target=table_["target"].astype(str).astype(object),
+    ).reset_index(drop=True)
+    body = verdict(shares(adata, prefix))
+    if edges.empty:
+        return Section("network", title, body + paragraph("The network has no edges."))
+    classes = list(edges["class"].unique())
+    n_kept = n_edges or max(_MOST_EDGES // len(classes), 1)
+    order = edges["weight"].abs().sort_values(ascending=False, kind="stable").index
+    kept = edges.loc[order].groupby("class", sort=False).head(n_kept)
+    text = (
+        "Blue edges have positive weights, vermilion ones negative. Choose a class and a layer, "
+        "find a gene, drag genes, and click one to see its edges. Click the drawing before you "
+        "zoom with the wheel. Distances mean nothing beyond links."
+    )
+    if len(kept) < len(edges):
+        text += (
+            f" This page holds the {n_kept:,} strongest edges of each class, {len(kept):,} of "
+            f"{len(edges):,} in all; the data hold the rest."
+        )
+    body += paragraph(text)
+    body += network_view(kept, classes=classes, caption="")
+    return Section("network", title, body)
+
+
+def hubs(adata: AnnData, prefix: str) -> Section:
+    """Genes with many or strong edges, and whether chance would give as many."""
+    title = "Hubs"
+    if keys.HUBS.key(prefix) not in adata.uns:
+        return missing("hubs", title, "`tgem.tl.hubs(adata, null=...)`")
+    found: pd.DataFrame = keys.HUBS.read(adata, prefix)
+    params = adata.uns.get(keys.HUBS.params_key(prefix), {})
+    tested = bool(found["fdr"].notna().any())
+    significant = found["fdr"] <= _MAX_FDR
+    if tested:
+        text = (
+            f"{int(significant.sum()):,} of {len(found):,} are significant at a false discovery "
+            f"rate of {_MAX_FDR:g}, Benjamini and Hochberg's within a class."
+        )
+        if params.get("null") == "degree":
+            text += (
+                " The null keeps every degree and permutes weights: it asks whether edges are "
+                "strong for their number, not whether there are many."
+            )
+        body = paragraph(text)
+    else:
+        body = notice(
+            "No hub was tested: degree alone is no evidence. Networks of models retrained on "
+            "permuted labels, as null=[...] of tgem.tl.hubs, give p-values.",
+            kind="warning",
+        )
+    body = verdict(shares(adata, prefix), brief=True) + body
+    body += figure(pl.hubs, adata, key_added=prefix, show=False, label="Largest hubs of each class")
+    n_rows = max(_MOST_ROWS // max(found["class"].nunique(), 1), 1)
+    kept = found.astype({"class": str, "gene": str}).sort_values(["class", "rank"], kind="stable")
+    kept = kept.groupby("class", sort=False).head(n_rows)
+    note = "" if len(kept) == len(found) else f"The first {n_rows:,} of each class."
+    names = {"p_value": "p-value", "fdr": "FDR"}
+    body += table(
+        kept.rename(columns=names), label="Hubs", marked=kept["fdr"] <= _MAX_FDR, note=note
+    )
+    return Section("hubs", title, body)
+
+
+def stability(adata: AnnData, prefix: str) -> Section:
+    """How often an edge comes back when the model is trained again."""
+    title = "Stability"
+    if STABILITY.key(prefix) not in adata.uns:
+        return missing("stability", title, "`tgem.tl.stability(adata, ...)`")
+    found: pd.DataFrame = STABILITY.read(adata, prefix)
+    texts = [name for name in ("class", "layer", "source", "target") if name in found]
+    kept = found.astype(dict.fromkeys(texts, str)).sort_values(
+        "frequency", ascending=False, kind="stable"
+    )
+    n_rows = max(_MOST_ROWS // max(found["class"].nunique() if "class" in found else 1, 1), 1)
+    if "class" in kept:
+        kept = kept.groupby("class", sort=False).head(n_rows).sort_values("class", kind="stable")
+    body = paragraph(
+        "Share of trainings, from other seeds or on resampled cells, whose network has the edge. "
+        "One that comes back rarely belongs to the training run, not to the cells."
+    )
+    note = "" if len(kept) == len(found) else f"The {n_rows:,} most frequent edges of each class."
+    body += table(kept[[*texts, "frequency"]], label="Edges by frequency", note=note)
+    return Section("stability", title, body)

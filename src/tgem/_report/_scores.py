@@ -1,0 +1,96 @@
+"""Scores from counts of true against predicted labels."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BINS = 10
+
+
+def counted(true: Sequence[Any], predicted: Sequence[Any]) -> pd.DataFrame:
+    """Square of counts, true x predicted labels."""
+    labels = sorted({*map(str, true), *map(str, predicted)})
+    pairs = pd.crosstab(
+        pd.Series(list(true), dtype=object).astype(str),
+        pd.Series(list(predicted), dtype=object).astype(str),
+    )
+    return pairs.reindex(index=labels, columns=labels, fill_value=0)
+
+
+def square(table: pd.DataFrame) -> pd.DataFrame:
+    """Square of counts from the long table of the confusion."""
+    table = table.astype({"true": str, "predicted": str})
+    labels = list(dict.fromkeys([*table["true"], *table["predicted"]]))
+    counts = table.pivot_table(index="true", columns="predicted", values="n_cells", aggfunc="sum")
+    return counts.reindex(index=labels, columns=labels).fillna(0).astype(int)
+
+
+def overall(counts: pd.DataFrame) -> dict[str, float]:
+    """Accuracy, mean recall, macro-F1 and Matthews' correlation, as the models' `evaluate`.
+
+    The mean recall is over the labels that occur, macro-F1 over those that occur or were given.
+    """
+    values = counts.to_numpy(dtype=float)
+    n_cells, right = values.sum(), np.diag(values)
+    occurs, given = values.sum(axis=1), values.sum(axis=0)
+    if n_cells == 0:
+        return dict.fromkeys(("accuracy", "balanced accuracy", "macro-F1", "MCC"), math.nan)
+    known = occurs > 0
+    either = known | (given > 0)
+    spread = math.sqrt((n_cells**2 - (given**2).sum()) * (n_cells**2 - (occurs**2).sum()))
+    matthews = (right.sum() * n_cells - occurs @ given) / spread if spread else 0.0
+    return {
+        "accuracy": float(right.sum() / n_cells),
+        "balanced accuracy": float((right[known] / occurs[known]).mean()),
+        "macro-F1": float((2 * right[either] / (occurs + given)[either]).mean()),
+        "MCC": float(matthews),
+    }
+
+
+def by_class(counts: pd.DataFrame) -> pd.DataFrame:
+    """Precision, recall and F1 of each label; missing where there is nothing to divide by."""
+    values = counts.to_numpy(dtype=float)
+    right, occurs, given = np.diag(values), values.sum(axis=1), values.sum(axis=0)
+    wrong = values - np.diag(right)
+    often = [
+        f"{counts.columns[row.argmax()]} ({row.max():.0f})" if row.any() else "" for row in wrong
+    ]
+    return pd.DataFrame(
+        {
+            "class": counts.index.astype(str),
+            "cells": occurs.astype(int),
+            "predicted": given.astype(int),
+            "recall": _share(right, occurs),
+            "precision": _share(right, given),
+            "F1": _share(2 * right, occurs + given),
+            "most often taken for": often,
+        }
+    )
+
+
+def _share(part: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def reliability(confidence: Sequence[float], right: Sequence[bool]) -> pd.DataFrame:
+    """Accuracy of the cells of equal bins of the confidence; bins without cells are left out."""
+    values = np.asarray(confidence, dtype=float)
+    places = np.clip(np.ceil(values * _BINS).astype(int) - 1, 0, _BINS - 1)
+    frame = pd.DataFrame({"bin": places, "confidence": values, "right": np.asarray(right, float)})
+    groups = frame.groupby("bin")
+    bins = [f"{at / _BINS:g} to {(at + 1) / _BINS:g}" for at in groups.size().index]
+    return pd.DataFrame(
+        {
+            "confidence": bins,
+            "cells": groups.size().to_numpy(),
+            "mean confidence": groups["confidence"].mean().to_numpy(),
+            "accuracy": groups["right"].mean().to_numpy(),
+        }
+    )

@@ -1,0 +1,18 @@
+"""Slots that the page shows where they are there, beyond the table of those that tools write."""
+
+from __future__ import annotations
+
+from tgem._core.keys import Slot
+
+ATTENTION_ENTROPY = Slot(
+    "obsm",
+    "{prefix}_attention_entropy",
+    "cells x (layer, head): entropy of the attention rows",
+    "tgem.tl.attention",
+)
+STABILITY = Slot(
+    "uns",
+    "{prefix}_stability",
+    "long DataFrame: class, source, target, frequency",
+    "tgem.tl.stability",
+)
