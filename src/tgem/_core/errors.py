@@ -22,6 +22,10 @@ class GeneAlignmentWarning(TgemWarning):
     """Some of the genes that a model was trained on are absent from the data."""
 
 
+class AttentionWarning(TgemWarning):
+    """What was read from attention says little, because attention decides little."""
+
+
 class ConvergenceWarning(TgemWarning):
     """A numerical result did not reach the accuracy it promises."""
 

@@ -7,7 +7,7 @@ key out, so this table is the contract, and the documentation's table is generat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -143,6 +143,32 @@ ATTENTION_NECESSITY = Slot(
     "log_likelihood), value, own_minus (how much more the cells' own maps give), both with "
     "bootstrap intervals, number of cells",
     "tgem.tl.attention_necessity",
+)
+NETWORK = Slot(
+    "uns",
+    "{prefix}_network",
+    "long DataFrame of the strongest edges of each class: class, layer, source (the gene that "
+    "attends), target (the gene that is attended to), weight",
+    "tgem.tl.network",
+)
+ATTENTION_ENTROPY = Slot(
+    "obsm",
+    "{prefix}_attention_entropy",
+    "DataFrame, cells x (layer, head): how evenly genes attend to others, 1 for uniform attention",
+    "tgem.tl.attention",
+)
+ATTENTION_ENTROPY_GENES = Slot(
+    "varm",
+    "{prefix}_attention_entropy",
+    "DataFrame, genes x (layer, head): the same for each gene, mean over cells",
+    "tgem.tl.attention",
+)
+ATTENTION_RECEIVED = Slot(
+    "varm",
+    "{prefix}_attention_layer1",
+    "DataFrame, genes x classes: attention received from all genes in the layer, mean over heads "
+    "and cells; and so on for `layer2`, ...",
+    "tgem.tl.attention",
 )
 ENRICHMENT = Slot(
     "uns",
@@ -298,6 +324,12 @@ HUBS = Slot(
     "without a null)",
     "tgem.tl.hubs",
 )
+
+
+def attention_received(layer: int) -> Slot:
+    """Slot of the attention received in one layer, the first being 1."""
+    return replace(ATTENTION_RECEIVED, pattern=ATTENTION_RECEIVED.pattern.replace("1", str(layer)))
+
 
 SLOTS: tuple[Slot, ...] = tuple(
     slot

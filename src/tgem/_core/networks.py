@@ -16,6 +16,8 @@ WRITERS = {
     "deepsf": "tgem.tl.regulation(mdata, model)",
     "epi": "tgem.tl.regulatory_network(mdata, model)",
 }
+#: A share of the decision below which attention decides next to nothing.
+SMALL_SHARE = 0.01
 
 
 def network_prefix(data: Any, prefix: str | None) -> str:
@@ -72,4 +74,6 @@ def share_text(params: dict[str, Any]) -> str:
         text += f" ({low:.2g} to {high:.2g})"
         if low <= 0 <= high:
             text += ", not told from 0: do not read this network as what decides"
+        elif high < SMALL_SHARE:
+            text += ", next to nothing: do not read this network as what decides"
     return text

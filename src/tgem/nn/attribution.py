@@ -51,10 +51,12 @@ class AttentionAttribution(NamedTuple):
     head_weight
         Weight of each head in the sum over heads, ``(n_heads,)``.
     base_q, base_k
-        Queries and keys of the baseline, ``(n_heads, n_genes)``.
+        Queries and keys of the baseline, ``(n_heads, n_genes)``; or, where the baseline is the mean
+        map of reference cells, theirs, ``(n_reference, n_heads, n_genes)``.
     gradient
         Mean gradient of the explained output with respect to the attended values on the way from
-        the baseline, ``(n_obs, n_genes)``.
+        the baseline, ``(n_obs, n_genes)``; or, where it differs between heads by more than their
+        weight, ``(n_obs, n_heads, n_genes)``.
     change
         Change of the explained output from the baseline's weights to the weights, ``(n_obs,)``.
     residual
@@ -156,8 +158,8 @@ def attention_attribution(
 
     end, start = attended(q, k), attended(base_q, base_k)
     with torch.no_grad():
-        change = _value(function, end.to(q.dtype)) - _value(function, start.to(q.dtype))
-    gradient = _mean_gradient(function, start, end, n_steps=n_steps, dtype=q.dtype)
+        change = value_of(function, end.to(q.dtype)) - value_of(function, start.to(q.dtype))
+    gradient = mean_gradient(function, start, end, n_steps=n_steps, dtype=q.dtype)
     residual = (gradient * (end - start)).sum(1) - change
     return AttentionAttribution(
         *(q, k, v, head_weight, base_q, base_k),
@@ -165,7 +167,7 @@ def attention_attribution(
     )
 
 
-def _mean_gradient(
+def mean_gradient(
     function: Callable[[Tensor], Tensor],
     start: Tensor,
     end: Tensor,
@@ -173,7 +175,7 @@ def _mean_gradient(
     n_steps: int,
     dtype: torch.dtype,
 ) -> Tensor:
-    """Gauss-Legendre mean of the gradient on the straight line, ``(n_obs, n_genes)``."""
+    """Gauss-Legendre mean of the gradient on the straight line, in the shape of its ends."""
     mean = torch.zeros_like(end)
     nodes, weights = np.polynomial.legendre.leggauss(n_steps)
     for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
@@ -181,13 +183,14 @@ def _mean_gradient(
         with torch.inference_mode(mode=False), torch.enable_grad():
             point = torch.lerp(start.clone(), end, (node + 1) / 2).to(dtype)
             point = point.clone().requires_grad_()
-            output = _value(function, point)
+            output = value_of(function, point)
             (gradient,) = torch.autograd.grad(output.sum(), point)
         mean += gradient.detach().to(mean) * (weight / 2)
     return mean
 
 
-def _value(function: Callable[[Tensor], Tensor], attended: Tensor) -> Tensor:
+def value_of(function: Callable[[Tensor], Tensor], attended: Tensor) -> Tensor:
+    """Explained output of each cell, ``(n_obs,)``."""
     output = function(attended)
     if output.shape != attended.shape[:1]:
         msg = (

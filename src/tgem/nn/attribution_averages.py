@@ -81,8 +81,13 @@ def mean_attribution_blocks(
     checked_shape(method, tolerance, q=attributions[0].q, k=attributions[0].k)
     attention_of = partial(_Attention, method=method, tolerance=tolerance)
     cells = [attention_of(part.q, part.k) for part in attributions]
-    baseline = zip(attributions[0].base_q, attributions[0].base_k, strict=True)
-    return _blocks(attributions, cells, [attention_of(q, k) for q, k in baseline], block)
+    # Of each head, one row for each reference cell.
+    heads = zip(
+        *(part.unbind(-2) for part in (attributions[0].base_q, attributions[0].base_k)), strict=True
+    )
+    n_genes = attributions[0].q.shape[-1]
+    baseline = [attention_of(q.reshape(-1, n_genes), k.reshape(-1, n_genes)) for q, k in heads]
+    return _blocks(attributions, cells, baseline, block)
 
 
 class _Attention:
@@ -99,6 +104,12 @@ class _Attention:
         with torch.no_grad(), without_autocast(q.device):
             rows, _, kernel = self._rows_and_kernel()
             self._denominators = denominators(kernel, rows)
+
+    def mean(self, genes: slice) -> Tensor:
+        """Mean attention matrix, the rows of a block of query genes."""
+        n_rows = len(self._denominators)
+        ones = self._denominators.new_ones(n_rows, genes.stop - genes.start)
+        return self.weighted_sum(genes, ones).div_(n_rows)
 
     def weighted_sum(self, genes: slice, left: Tensor, right: Tensor | None = None) -> Tensor:
         r""":math:`\sum_n l_{ni} A_{nij} r_{nj}` for a block of query genes *i*."""
@@ -129,8 +140,8 @@ def _blocks(
 
 def _of_cells(part: AttentionAttribution, attention: _Attention, genes: slice) -> Tensor:
     r""":math:`\sum_{c, h} w_h \bar g_{ci} A_{chij} v_{chj}` for a block of query genes *i*."""
-    gradient, head_weight, v = widened(part.gradient[:, genes], part.head_weight, part.v)
-    left = head_weight[:, None] * gradient[:, None]
+    gradient, head_weight, v = widened(part.gradient[..., genes], part.head_weight, part.v)
+    left = head_weight[:, None] * (gradient if gradient.ndim == 3 else gradient[:, None])
     return attention.weighted_sum(genes, left.flatten(0, 1), v.flatten(0, 1))
 
 
@@ -140,11 +151,12 @@ def _of_baseline(
     r""":math:`w_h A'_{hij} \sum_c \bar g_{ci} v_{chj}` for a block of query genes *i*."""
     total = attributions[0].q.new_zeros(())
     for part in attributions:
+        of_head = part.gradient[:, head] if part.gradient.ndim == 3 else part.gradient
         gradient, head_weight, v = widened(
-            part.gradient[:, genes], part.head_weight[head], part.v[:, head]
+            of_head[:, genes], part.head_weight[head], part.v[:, head]
         )
         total = total + head_weight * (gradient.mT @ v)
-    return attention.weighted_sum(genes, total.new_ones(1, len(total))).mul_(total)
+    return attention.mean(genes).mul_(total)
 
 
 def _check(attributions: Sequence[AttentionAttribution], block: int) -> None:

@@ -21,6 +21,9 @@ class SupervisedModule(nn.Module):
     target_key: ClassVar[str]
     """Tensor of a minibatch that holds the targets."""
 
+    linear_in_attention: ClassVar[bool] = False
+    """Whether the outputs are linear in what attention averages, all else held fixed."""
+
     @abstractmethod
     def forward(self, *inputs: Tensor) -> Tensor:
         """Outputs, ``(n_obs, n_targets)``: logits for classes, values for regression."""

@@ -75,7 +75,7 @@ def shared_key_attention(
     Parameters
     ----------
     q
-        Queries, ``(n_obs, n_heads, n_genes)``.
+        Queries, ``(n_obs, n_heads, n_genes)``; of a single cell, they serve all values.
     k
         Keys, ``(n_heads, n_genes)``.
     v
@@ -96,6 +96,7 @@ def shared_key_attention(
     tensor([[[1.0000, 1.3305, 0.1173]]])
     """
     n_genes = q.shape[-1]
+    q = q.expand(torch.broadcast_shapes(q.shape, (len(v), 1, 1)))  # type: ignore[no-untyped-call]
     if method == "exact" or 0 in q.shape:
         return scalar_attention(q, k, v.unsqueeze(-2), method=method, tolerance=tolerance)
     with without_autocast(q.device):

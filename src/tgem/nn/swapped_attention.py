@@ -97,8 +97,10 @@ def maps_from_states(module: nn.Module, states: Iterable[States]) -> list[CellMa
 
 
 @contextmanager
-def swapped(module: nn.Module, maps: Sequence[Maps]) -> Iterator[None]:
+def swapped(module: nn.Module, maps: Sequence[Maps | None]) -> Iterator[None]:
     """Run the network with the given maps, one for each of :func:`attention_sites`.
+
+    ``None`` leaves a site its own.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from tgem.tl._enrich import enrich
 from tgem.tl._enrich_targets import enrich_targets
 from tgem.tl._history import history
 from tgem.tl._hubs import hubs
+from tgem.tl._network import network
 from tgem.tl._predict import predict
 from tgem.tl._predict_expression import predict_expression
 from tgem.tl._predict_isoforms import predict_isoforms
@@ -31,6 +32,7 @@ __all__ = [
     "enrich_targets",
     "history",
     "hubs",
+    "network",
     "predict",
     "predict_expression",
     "predict_isoforms",

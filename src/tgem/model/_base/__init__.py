@@ -2,6 +2,7 @@
 
 from tgem.model._base._attention import AttentionClassifier
 from tgem.model._base._attention_ladder import AttentionLadder, ExplainedAttentionClassifier
+from tgem.model._base._attention_network import AttentionNetwork, NetworkClassifier
 from tgem.model._base._attribution import AttributionResult
 from tgem.model._base._classifier import ClassifierModel
 from tgem.model._base._explained import ExplainedClassifier
@@ -10,9 +11,11 @@ from tgem.model._base._model import SupervisedModel
 __all__ = [
     "AttentionClassifier",
     "AttentionLadder",
+    "AttentionNetwork",
     "AttributionResult",
     "ClassifierModel",
     "ExplainedAttentionClassifier",
     "ExplainedClassifier",
+    "NetworkClassifier",
     "SupervisedModel",
 ]

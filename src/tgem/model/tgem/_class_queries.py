@@ -42,6 +42,7 @@ class ClassQueryModule(TypingModule):
     """
 
     standardizes: ClassVar[bool] = True
+    linear_in_attention: ClassVar[bool] = True
 
     gene_mean: Tensor
     gene_scale: Tensor

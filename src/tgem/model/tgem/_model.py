@@ -11,7 +11,7 @@ import torch
 from tgem._core.errors import listed
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
-from tgem.model._base import ExplainedAttentionClassifier
+from tgem.model._base import NetworkClassifier
 from tgem.model.tgem._presets import PRESETS
 from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY, TypingModule
 
@@ -24,7 +24,7 @@ SCAN_CELLS = 1024
 FEWEST_EPOCHS = 8
 
 
-class TGEM(ExplainedAttentionClassifier):
+class TGEM(NetworkClassifier):
     """T-GEM: types cells or tumours by attention between genes, and explains itself.
 
     Every gene is a token whose value is its expression. Layers of self-attention let each gene
@@ -154,6 +154,11 @@ class TGEM(ExplainedAttentionClassifier):
             n_epochs = round(n_steps * training["batch_size"] / self._data(None).n_obs)
             training["max_epochs"] = max(n_epochs, FEWEST_EPOCHS)
         return training
+
+    def _default_edges(self) -> tuple[int | None, float | None]:
+        if self._preset.top_fraction is not None:
+            return None, self._preset.top_fraction
+        return super()._default_edges()
 
     def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
         """Standardise by the training cells' mean and deviation, read a block at a time."""

@@ -27,11 +27,14 @@ class Preset:
     training
         Arguments of :meth:`TGEM.train`; ``n_steps``, in place of ``max_epochs``, is a number of
         training steps to be made up by whole epochs.
+    top_fraction
+        Share of all pairs of genes that a network keeps, if it is no fixed number of edges.
     """
 
     network: Callable[..., TypingModule]
     module: dict[str, Any]
     training: dict[str, Any]
+    top_fraction: float | None = None
 
 
 PRESETS: dict[str, Preset] = {
@@ -46,6 +49,7 @@ PRESETS: dict[str, Preset] = {
             "validation_size": 0.08,
             "plan_kwargs": {"optimizer": "adam", "lr": 1e-4},
         },
+        top_fraction=0.001,
     ),
     # Chosen on simulated cells whose classes differ only through products of genes.
     "default": Preset(
