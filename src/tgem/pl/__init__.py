@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tgem.pl._ablation import ablation
+from tgem.pl._attention_entropy import attention_entropy
 from tgem.pl._attention_necessity import attention_necessity
 from tgem.pl._attribution import attribution
 from tgem.pl._confusion import confusion
@@ -15,6 +16,7 @@ from tgem.pl._rank_genes import rank_genes
 
 __all__ = [
     "ablation",
+    "attention_entropy",
     "attention_necessity",
     "attribution",
     "cell_type_specific_genes",

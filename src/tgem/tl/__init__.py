@@ -1,6 +1,7 @@
 """Tools: each takes data and a model, and writes what the model says into the data."""
 
 from tgem.tl._ablation import ablation
+from tgem.tl._attention import attention
 from tgem.tl._attention_necessity import attention_necessity
 from tgem.tl._attribution import attribution
 from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
@@ -23,6 +24,7 @@ from tgem.tl._regulatory_network import regulatory_network
 
 __all__ = [
     "ablation",
+    "attention",
     "attention_necessity",
     "attribution",
     "cell_type_specific_genes",

@@ -3,6 +3,8 @@
 from tgem.model._base._attention import AttentionClassifier
 from tgem.model._base._attention_ladder import AttentionLadder, ExplainedAttentionClassifier
 from tgem.model._base._attention_network import AttentionNetwork, NetworkClassifier
+from tgem.model._base._attention_summary import SummarizedClassifier
+from tgem.model._base._attention_totals import AttentionSummary
 from tgem.model._base._attribution import AttributionResult
 from tgem.model._base._classifier import ClassifierModel
 from tgem.model._base._explained import ExplainedClassifier
@@ -12,10 +14,12 @@ __all__ = [
     "AttentionClassifier",
     "AttentionLadder",
     "AttentionNetwork",
+    "AttentionSummary",
     "AttributionResult",
     "ClassifierModel",
     "ExplainedAttentionClassifier",
     "ExplainedClassifier",
     "NetworkClassifier",
+    "SummarizedClassifier",
     "SupervisedModel",
 ]

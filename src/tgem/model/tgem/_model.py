@@ -11,7 +11,7 @@ import torch
 from tgem._core.errors import listed
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
-from tgem.model._base import NetworkClassifier
+from tgem.model._base import SummarizedClassifier
 from tgem.model.tgem._presets import PRESETS
 from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY, TypingModule
 
@@ -24,7 +24,7 @@ SCAN_CELLS = 1024
 FEWEST_EPOCHS = 8
 
 
-class TGEM(NetworkClassifier):
+class TGEM(SummarizedClassifier):
     """T-GEM: types cells or tumours by attention between genes, and explains itself.
 
     Every gene is a token whose value is its expression. Layers of self-attention let each gene
