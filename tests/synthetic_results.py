@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
-from tgem._report._slots import ATTENTION_ENTROPY, STABILITY
+from tgem._report._slots import STABILITY
 
 STRANGE = "CD4+/CD25 <T> & \"Reg\" 'naive' {{title}} </script>"
 LONG = "regulation_of_very_long_names_that_nobody_shortened_" * 2 + "in_mice"
@@ -50,7 +50,7 @@ def results(n_classes=2, *, n_obs=300, n_genes=120, n_edges=400, share=(0.02, -0
     params = {f"cell_specific_{name}": np.array(share) for name in ("accuracy", "log_likelihood")}
     store(adata, keys.ATTENTION_NECESSITY, ladder(share, n_obs), params | {"seed": 0})
     entropy = {f"layer{at}_head{head}": generator.random(n_obs) for at in (1, 2) for head in (1, 2)}
-    adata.obsm[ATTENTION_ENTROPY.key()] = pd.DataFrame(entropy, index=obs.index)
+    adata.obsm[keys.ATTENTION_ENTROPY.key()] = pd.DataFrame(entropy, index=obs.index)
     network = edges(classes, genes, n_edges, generator)
     low_high = {"share_mean_low": share[1], "share_mean_high": share[2]}
     store(

@@ -15,10 +15,14 @@ FUNCTIONS = [
     for space in NAMESPACES
     for name in import_module(f"tgem.{space}").__all__
 ]
+SPACES = [name for name in tgem.__all__ if inspect.ismodule(getattr(tgem, name))]
 EVERYTHING = [
     pytest.param(getattr(import_module(f"tgem.{space}"), name), id=f"{space}.{name}")
-    for space in tgem.__all__
+    for space in SPACES
     for name in import_module(f"tgem.{space}").__all__
+]
+EVERYTHING += [
+    pytest.param(getattr(tgem, name), id=name) for name in tgem.__all__ if name not in SPACES
 ]
 MODELS = [getattr(tgem.model, name) for name in tgem.model.__all__]
 
@@ -69,7 +73,7 @@ def test_public_methods_of_models_are_documented(model):
                 assert parameter in doc, f"{name}: {parameter} is not described"
 
 
-@pytest.mark.parametrize("space", tgem.__all__)
+@pytest.mark.parametrize("space", SPACES)
 def test_exports_exist(space):
     module = import_module(f"tgem.{space}")
     assert sorted(module.__all__) == sorted(set(module.__all__))

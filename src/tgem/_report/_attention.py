@@ -11,10 +11,9 @@ import pandas as pd
 
 from tgem import pl
 from tgem._core import keys
-from tgem._core.networks import network_params
+from tgem._core.networks import SMALL_SHARE, network_params
 from tgem._report._figures import figure
 from tgem._report._html import Section, missing, notice, number, paragraph, table
-from tgem._report._slots import ATTENTION_ENTROPY
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -23,6 +22,7 @@ _MEASURES = {
     "cell_specific_log_likelihood": "log-likelihood per cell (nats)",
     "cell_specific_accuracy": "accuracy",
 }
+_DECISION = "share of the decision"
 _NOT_READ = "Networks and hubs of this model should not be read as regulation."
 
 
@@ -39,6 +39,11 @@ class Share:
     def is_above_zero(self) -> bool:
         """Whether the whole interval lies above 0; never without an interval."""
         return self.lower > 0
+
+    @property
+    def is_next_to_nothing(self) -> bool:
+        """Whether it is above 0 but too small a part of the decision to matter."""
+        return self.is_above_zero and self.measure == _DECISION and self.upper < SMALL_SHARE
 
     def __str__(self) -> str:
         """Value and interval."""
@@ -58,7 +63,7 @@ def shares(adata: AnnData, prefix: str) -> list[Share]:
     params = network_params(adata, prefix)
     if "share_mean" in params:
         limits = (float(params.get(name, np.nan)) for name in ("share_mean_low", "share_mean_high"))
-        found.append(Share("share of the decision", float(params["share_mean"]), *limits))
+        found.append(Share(_DECISION, float(params["share_mean"]), *limits))
     return found
 
 
@@ -77,7 +82,7 @@ def verdict(found: list[Share], *, brief: bool = False) -> str:
     numbers = "; ".join(map(str, found))
     measured = f"Cell-specific share of attention, own maps minus the mean map: {numbers}."
     decisive = [each for each in found if each.measure != "accuracy"] or found
-    unclear = [each for each in decisive if not each.is_above_zero]
+    unclear = [each for each in decisive if not each.is_above_zero or each.is_next_to_nothing]
     if not unclear:
         text = "The cells' own attention takes part in the decision."
         if any(each.measure == "accuracy" and not each.is_above_zero for each in found):
@@ -85,17 +90,25 @@ def verdict(found: list[Share], *, brief: bool = False) -> str:
         return notice(text, kind="note", because="" if brief else measured)
     if brief:
         return notice(_NOT_READ, kind="warning")
-    names = " and of the ".join(each.measure for each in unclear)
-    if any(math.isnan(each.lower) for each in unclear):
-        reason = f"There is no interval of the {names} to tell it from 0. "
-    elif all(each.upper < 0 for each in unclear):
-        reason = f"The interval of the {names} lies below 0: one fixed map for all serves better. "
-    else:
-        reason = (
-            f"The interval of the {names} includes 0: one fixed attention map for all cells "
-            "serves the model as well as each cell's own. "
+    reasons = " ".join(map(_doubt, unclear))
+    return notice(_NOT_READ, kind="warning", because=f"{reasons} {measured}")
+
+
+def _doubt(share: Share) -> str:
+    """Why a measure does not show that attention takes part."""
+    if math.isnan(share.lower):
+        return f"Nothing tells the {share.measure} from 0: it has no interval."
+    if share.is_next_to_nothing:
+        return f"The {share.measure} is above 0, but next to nothing."
+    if share.upper < 0:
+        return (
+            f"The interval of the {share.measure} lies below 0: one fixed attention map for all "
+            "cells serves the model better than each cell's own."
         )
-    return notice(_NOT_READ, kind="warning", because=reason + measured)
+    return (
+        f"The interval of the {share.measure} includes 0: one fixed attention map for all cells "
+        "may serve the model as well as each cell's own."
+    )
 
 
 def necessity(adata: AnnData, prefix: str) -> Section:
@@ -119,15 +132,15 @@ def necessity(adata: AnnData, prefix: str) -> Section:
 def entropy(adata: AnnData, prefix: str) -> Section:
     """How broad the attention of each layer and head is."""
     title = "Attention entropy"
-    if ATTENTION_ENTROPY.key(prefix) not in adata.obsm:
+    if keys.ATTENTION_ENTROPY.key(prefix) not in adata.obsm:
         return missing("entropy", title, "`tgem.tl.attention(adata, model)`")
-    values = pd.DataFrame(ATTENTION_ENTROPY.read(adata, prefix))
+    values = pd.DataFrame(keys.ATTENTION_ENTROPY.read(adata, prefix))
     quartiles = values.quantile([0.25, 0.5, 0.75]).T
     quartiles.columns = pd.Index(["lower quartile", "median", "upper quartile"])
     shown = quartiles.rename_axis("layer and head").reset_index()
     shown["layer and head"] = shown["layer and head"].astype(str)
     body = paragraph(
-        "Low entropy is attention to few genes, high entropy to all alike. Genes that a cell does "
-        "not express look at all genes alike by construction and say nothing."
+        "1 is attention to all genes alike, 0 attention to a single one. Genes that a cell does "
+        "not express look at all alike by construction and are left out."
     )
     return Section("entropy", title, body + table(shown, label="Entropy over the cells"))

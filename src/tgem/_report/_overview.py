@@ -30,7 +30,7 @@ def overview(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
         values["model"] = model
     written = _recorded(adata, prefix, "tgem_version")
     if written:
-        values["tgem"] = written
+        values["tgem version"] = written
     body = cards(values)
     if columns:
         counts = pd.DataFrame({name: column.value_counts() for name, column in columns.items()})

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from tgem._core.keys import Slot
 
-ATTENTION_ENTROPY = Slot(
-    "obsm",
-    "{prefix}_attention_entropy",
-    "cells x (layer, head): entropy of the attention rows",
-    "tgem.tl.attention",
-)
 STABILITY = Slot(
     "uns",
     "{prefix}_stability",
