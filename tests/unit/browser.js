@@ -29,16 +29,6 @@ async function press(selector, key) {
 /** Names and numbers of the list beside the drawing. */
 const side = () => all("#network-side button").map((row) => row.innerText.trim());
 
-/** Whether the drawing holds a colour, given by its red, green and blue. */
-function drawn(...colour) {
-  const canvas = at("#network-canvas");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  for (let i = 0; i < data.length; i += 4) {
-    if (data[i + 3] === 255 && colour.every((value, part) => data[i + part] === value)) return true;
-  }
-  return false;
-}
-
 /** The drawing as text, to see whether it changed. */
 const picture = () => at("#network-canvas").toDataURL();
 

@@ -139,7 +139,10 @@ def entropy(adata: AnnData, prefix: str) -> Section:
     quartiles.columns = pd.Index(["lower quartile", "median", "upper quartile"])
     shown = quartiles.rename_axis("layer and head").reset_index()
     shown["layer and head"] = shown["layer and head"].astype(str)
-    body = paragraph(
+    body = figure(
+        pl.attention_entropy, adata, key_added=prefix, show=False, label="Attention entropy"
+    )
+    body += paragraph(
         "1 is attention to all genes alike, 0 attention to a single one. Genes that a cell does "
         "not express look at all alike by construction and are left out."
     )

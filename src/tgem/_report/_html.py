@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pandas as pd
 
 _MOST_ROWS_WITHOUT_FILTER = 12
 _LONGEST_LIST = 40
@@ -74,10 +74,12 @@ def shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float | np.floating):
         return number(float(value))
+    if isinstance(value, pd.DataFrame):
+        value = value.to_dict("records")
     if isinstance(value, dict):
         return "; ".join(f"{name}: {shown(value[name])}" for name in value) or "none"
     if isinstance(value, list | tuple | set | np.ndarray):
-        items = [shown(each) for each in np.asarray(list(value), dtype=object).ravel()]
+        items = [shown(each) for each in value]
         text = ", ".join(items[:_LONGEST_LIST])
         more = len(items) - _LONGEST_LIST
         return (f"{text} and {more:,} more" if more > 0 else text) or "none"
