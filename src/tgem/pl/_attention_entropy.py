@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
-from tgem.pl._figure import BLUE, GREY, MEDIUM, ORANGE, SMALL, clean, finish, single
+from tgem.pl._figure import GREY, MEDIUM, SKY, SMALL, clean, finish, single
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,8 +88,8 @@ def attention_entropy(
         patch_artist=True,
         manage_ticks=False,
     )
-    for box, layer in zip(found["boxes"], layers, strict=True):
-        box.set(facecolor=BLUE if layer % 2 else ORANGE, edgecolor=GREY, linewidth=0.8)
+    for box in found["boxes"]:
+        box.set(facecolor=SKY, edgecolor=GREY, linewidth=0.8)
     for name in ("whiskers", "caps", "medians"):
         for line in found[name]:
             line.set(color="black" if name == "medians" else GREY, linewidth=0.9)

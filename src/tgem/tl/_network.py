@@ -125,6 +125,8 @@ def network(
     ['class', 'layer', 'source', 'target', 'weight']
     """
     target = target_of(adata, copy=copy)
+    if model.is_trained_:  # which the model says better
+        model.check_training_cells()  # before minutes of work
     found = model.get_attention_network(
         adata,
         indices,

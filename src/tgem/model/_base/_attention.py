@@ -125,13 +125,7 @@ class AttentionClassifier(ExplainedClassifier):
 
     def _reference_states(self, n_reference: int | None = None, seed: int = 0) -> list[States]:
         """Hidden states of training cells where attention reads them."""
-        if self.adata is None or self.train_indices is None:
-            msg = (
-                "Expected the training cells, whose attention maps the cells' own are compared "
-                "with, but the model holds no data. Attach them: "
-                f"`{type(self).__name__}.load(folder, adata=adata)`."
-            )
-            raise ValueError(msg)
+        self.check_training_cells()
         if n_reference is None:
             large = len(self.gene_names) > LARGE_MODEL
             n_reference = REFERENCE_CELLS_OF_LARGE_MODELS if large else REFERENCE_CELLS
@@ -150,6 +144,16 @@ class AttentionClassifier(ExplainedClassifier):
             tuple(torch.cat(parts) for parts in zip(*site, strict=True))
             for site in zip(*batches, strict=True)
         ]
+
+    def check_training_cells(self) -> None:
+        """Raise a ValueError unless the model holds its training cells, as a loaded one may not."""
+        if self.adata is None or self.train_indices is None:
+            msg = (
+                "Expected the training cells, whose attention maps the cells' own are compared "
+                "with, but the model holds no data. Attach them: "
+                f"`{type(self).__name__}.load(folder, adata=adata)`."
+            )
+            raise ValueError(msg)
 
     def _check_attention(self) -> None:
         self._check_trained()

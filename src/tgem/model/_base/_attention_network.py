@@ -86,7 +86,7 @@ class NetworkClassifier(ExplainedAttentionClassifier):
         n_cells: int | None = 1000,
         n_steps: int = 16,
         n_reference: int | None = None,
-        batch_size: int = 64,
+        batch_size: int | None = None,
         seed: int = 0,
     ) -> AttentionNetwork:
         r"""Attribute the logit of each class to the attention maps of each layer.
@@ -128,7 +128,7 @@ class NetworkClassifier(ExplainedAttentionClassifier):
         n_reference
             Training cells for the mean maps; as in :meth:`get_attention_ladder`.
         batch_size
-            Cells per pass.
+            Cells per pass; by default as many as fit into a gigabyte.
         seed
             Seed of the choice of cells.
 
@@ -148,9 +148,9 @@ class NetworkClassifier(ExplainedAttentionClassifier):
         """
         self._check_attention()
         check_choice("baseline", baseline, ("zero", "mean"))
-        counts = {"n_steps": n_steps, "batch_size": batch_size, "n_cells": n_cells}
-        for name, value in counts.items():
-            if value is not None or name != "n_cells":
+        check_count("n_steps", n_steps)
+        for name, value in {"batch_size": batch_size, "n_cells": n_cells}.items():
+            if value is not None:
                 check_count(name, value)
         _check_edges(n_edges, top_fraction)
         dataset = self._dataset(adata)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tgem.nn.swapped_attention import States
 
 BLOCK = 512  # query genes whose rows are in memory
+VALUES_AT_ONCE = 2**22  # attended values of a pass; a backward pass holds some thirty of that size
+MOST_AT_ONCE = 512  # cells
 
 
 class LayerNetwork(NamedTuple):
@@ -65,7 +67,7 @@ class AttentionExplainer:
     n_steps
         As in :func:`~tgem.nn.site_attribution.site_attribution`.
     batch_size
-        Cells per pass.
+        Cells per pass; by default as many as fit into a gigabyte.
     """
 
     def __init__(
@@ -75,13 +77,12 @@ class AttentionExplainer:
         *,
         reference: Sequence[States] | None,
         n_steps: int,
-        batch_size: int,
+        batch_size: int | None,
     ) -> None:
         # Attended values can be so alike that a layer normalisation divides by rounding errors.
         self._dtype = torch.float32 if module.device.type == "mps" else torch.float64
         self._module = deepcopy(module).to(self._dtype).eval().requires_grad_(requires_grad=False)
         self._n_steps = 1 if module.linear_in_attention else n_steps
-        self._batch_size = batch_size
         nothing = torch.zeros(1, n_genes, dtype=self._dtype, device=module.device)
         with torch.no_grad():
             maps = own_maps(self._module, nothing)
@@ -91,6 +92,8 @@ class AttentionExplainer:
                 maps = maps_from_states(self._module, states)
             self._baselines: list[MeanGeneMaps] = [between_genes(each).mean() for each in maps]
         self._of_reference = reference is not None
+        largest = max(each.q.numel() for each in self._nothing)  # of one cell
+        self._batch_size = batch_size or max(1, min(MOST_AT_ONCE, VALUES_AT_ONCE // largest))
 
     @property
     def n_layers(self) -> int:
