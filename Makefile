@@ -47,6 +47,7 @@ docs: $(VENV)/.installed-docs  ## Build the documentation into docs/_build/html
 bench: $(VENV)/.installed-test  ## Measure; results go to benchmarks/results
 	$(RUN) benchmarks/attention.py
 	$(RUN) benchmarks/attribution.py
+	$(RUN) benchmarks/networks.py
 	$(RUN) benchmarks/deeplift.py
 	$(RUN) benchmarks/epiattention.py
 

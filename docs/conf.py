@@ -199,6 +199,44 @@ def _attribution_benchmark() -> str:
     )
 
 
+def _networks_benchmark() -> str:
+    """Table of the time of one class's network, and of larger ones with their memory."""
+    path = RESULTS / "networks.json"
+    if not path.exists():
+        return "Not measured yet: `python benchmarks/networks.py` writes the results.\n"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    names = {
+        "published": "published, dense (extrapolated)",
+        "tgem_paper": "tgem, paper preset",
+        "tgem_default": "tgem, default preset",
+    }
+    rows = []
+    for side, name in names.items():
+        found = result["times"][side]
+        ratio = found.get("ratio_to_published")
+        faster = f"{ratio['process_s']:,.0f} x" if ratio else ""
+        rows.append([name, f"{found['process_s']:,.1f} s", f"{found['wall_s']:,.1f} s", faster])
+    larger = [
+        [
+            f"{row['preset']}, {row['n_genes']:,} genes x {row['n_obs']:,} cells",
+            f"{row['process_s']:,.0f} s",
+            f"{row['wall_s']:,.0f} s",
+            f"{row['peak_bytes'] / 1e9:.1f} GB",
+        ]
+        for row in result["larger"]
+    ]
+    ours = result["times"]["tgem_paper"]
+    return (
+        f"{_machine(result)} {result['n_genes']:,} genes x {result['n_obs']} cells. The published "
+        f"way is **extrapolated** from {result['published_cells']} cells, explained one at a "
+        "time.\n\n"
+        f"{_table(['', 'CPU time', 'wall time', 'faster, CPU time'], rows)}\n"
+        "Largest difference between the two sides' edge weights in single cells, where the "
+        f"strongest is 1: {ours['largest_difference']:.0e}. Larger networks of simulated cells:\n\n"
+        f"{_table(['', 'CPU time', 'wall time', 'peak memory of the process'], larger)}\n"
+    )
+
+
 def _deeplift_benchmark() -> str:
     """Table of the time for all isoforms, memory, errors and completeness."""
     result = json.loads((RESULTS / "deeplift.json").read_text(encoding="utf-8"))
@@ -400,6 +438,7 @@ _write_slot_table()
 for name, write in {
     "attention": _attention_benchmark,
     "attribution": _attribution_benchmark,
+    "networks": _networks_benchmark,
     "deeplift": _deeplift_benchmark,
     "splicing": _splicing_benchmark,
     "typing": _typing_benchmark,

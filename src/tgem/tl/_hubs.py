@@ -49,7 +49,7 @@ def hubs(
     Parameters
     ----------
     adata
-        AnnData or MuData with a network in ``.uns``, such as
+        AnnData or MuData with a network in ``.uns``, such as :func:`tgem.tl.network`,
         :func:`tgem.tl.regulation` or :func:`tgem.tl.regulatory_network` writes.
     direction
         ``"out"`` counts the edges that leave a gene, ``"in"`` those that enter it, ``"both"`` their
