@@ -188,7 +188,7 @@ def test_paper_preset_against_mean_maps_adds_up(paper):
 def test_few_steps_are_refined_where_they_do_not_do(paper, monkeypatch):
     model, adata = paper
     cells = correctly_typed(model, adata, model.classes[0])[:5]
-    refined = model.get_attention_network(indices=cells, n_steps=2).layers["residual"]
+    refined = model.get_attention_network(indices=cells, n_steps=6).layers["residual"]
     monkeypatch.setattr(site_attribution, "REFINEMENTS", ())
     with pytest.warns(ConvergenceWarning, match="Raise `n_steps`, now 1"):
         rough = model.get_attention_network(indices=cells, n_steps=1).layers["residual"]

@@ -20,7 +20,7 @@ def test_both_sides_give_the_same_network(tmp_path):
     assert times["published"]["extrapolated"]
     assert not times["tgem_paper"]["extrapolated"]
     # of weights between -1 and 1; ours takes fewer steps
-    assert times["tgem_paper"]["largest_difference"] < 0.02
+    assert times["tgem_paper"]["largest_difference"] < 0.05
     assert times["tgem_default"]["largest_residual"] < 1e-9
     for side in times.values():
         assert side["process_s"] > 0

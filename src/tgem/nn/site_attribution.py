@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Cells whose attributions miss the change of the output by more than this share of it are walked
 # again in more steps.
 SMALL_RESIDUAL = 0.01
-REFINEMENTS = (4, 16)
+REFINEMENTS = (4,)
 # A cell whose output hardly changes is not walked again for a share of next to nothing.
 SMALLEST_CHANGE = 1e-6
 
@@ -98,7 +98,7 @@ def site_attribution(
         Maps to come from, such as those of an input of zeros.
     n_steps
         Points of the Gauss-Legendre sum. Cells in which the attributions miss the change of the
-        output by more than a hundredth get 4, then 16 times as many. A network that is linear in
+        output by more than a hundredth get 4 times as many. A network that is linear in
         its attention needs 1.
 
     Returns

@@ -124,7 +124,7 @@ class NetworkClassifier(ExplainedAttentionClassifier):
         n_steps
             Points between the baseline's maps and the cell's, where the network is not linear in
             its attention, as that of the default preset is. Cells in which the attributions do not
-            add up to within a hundredth get 4, then 16 times as many.
+            add up to within a hundredth get 4 times as many.
         n_reference
             Training cells for the mean maps; as in :meth:`get_attention_ladder`.
         batch_size
