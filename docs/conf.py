@@ -107,9 +107,13 @@ def _members_of_classes() -> dict[str, list[str]]:
 def _write_namespace_table(namespace: str) -> str:
     """Write the table of a namespace's public names; return the file that holds it."""
     names = sorted(import_module(f"tgem.{namespace}").__all__)
+    return _write_api_table(namespace, [f"tgem.{namespace}.{name}" for name in names])
+
+
+def _write_api_table(page: str, names: list[str]) -> str:
     lines = [".. autosummary::", "   :toctree: ../generated/objects", "   :nosignatures:", ""]
-    lines += [f"   tgem.{namespace}.{name}" for name in names]
-    path = GENERATED / f"{namespace}.rst"
+    lines += [f"   {name}" for name in names]
+    path = GENERATED / f"{page}.rst"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return f"generated/{path.name}"
 
@@ -445,7 +449,10 @@ for name, write in {
     "epiattention": _epiattention_benchmark,
 }.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
-autosummary_generate = [_write_namespace_table(namespace) for namespace in NAMESPACES]
+autosummary_generate = [
+    *(_write_namespace_table(namespace) for namespace in NAMESPACES),
+    _write_api_table("report", ["tgem.report"]),
+]
 autosummary_context = {"members_of": _members_of_classes()}
 
 

@@ -53,9 +53,7 @@ def results(n_classes=2, *, n_obs=300, n_genes=120, n_edges=400, share=(0.02, -0
     adata.obsm[keys.ATTENTION_ENTROPY.key()] = pd.DataFrame(entropy, index=obs.index)
     network = edges(classes, genes, n_edges, generator)
     low_high = {"share_mean_low": share[1], "share_mean_high": share[2]}
-    store(
-        adata, keys.REGULATION_NETWORK, network, {"share_mean": share[0]} | low_high, prefix="tgem"
-    )
+    store(adata, keys.NETWORK, network, {"share_mean": share[0]} | low_high)
     store(adata, keys.HUBS, hubs(classes, genes, generator), {"null": "networks", "n_null": 20})
     store(adata, keys.ENRICHMENT, gene_sets(classes, genes), {"n_background": n_genes})
     frequencies = network[["class", "source", "target"]].assign(frequency=0.5)
@@ -63,10 +61,10 @@ def results(n_classes=2, *, n_obs=300, n_genes=120, n_edges=400, share=(0.02, -0
     return adata
 
 
-def store(adata, slot, value, params, *, prefix=None):
+def store(adata, slot, value, params):
     if value is not None:
-        adata.uns[slot.key(prefix)] = value
-    adata.uns[slot.params_key(prefix)] = params
+        adata.uns[slot.key()] = value
+    adata.uns[slot.params_key()] = params
 
 
 def confusion(adata, classes):

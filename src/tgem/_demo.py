@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tgem import datasets, pl, tl
+from tgem._report import report
 from tgem.model import TGEM
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LABELS = "bulk_labels"
 FIGURES = ("confusion", "training", "top_genes", "enrichment", "umap")
+PAGE = "report.html"
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "mcc")
 TGEM_ROW, BASELINE_ROW = "T-GEM", "logistic regression"
 
@@ -59,9 +61,12 @@ def run(out: Path, *, seed: int) -> None:
     tl.confusion(adata, model)
     tl.history(adata, model)
     tl.attribution(adata, model)
+    tl.rank_genes(adata, n_genes=20)
+    tl.attention_necessity(adata, model)
     tl.enrich(adata, datasets.immune_markers(), n_genes=20)
 
     _draw(adata, out)
+    report(adata, out / PAGE, labels_key=LABELS, title="700 blood cells, typed by T-GEM")
     adata.write_h5ad(_storable(adata, out))
     model.save(out / "model", overwrite=True)
     (out / "metrics.json").write_text(json.dumps(scores, indent=2) + "\n")
@@ -126,11 +131,17 @@ def _report(console: Console, scores: dict[str, Any], adata: AnnData, out: Path)
     for label in ("CD19+ B", "CD56+ NK", "CD14+ Monocyte"):
         genes = means[label].nlargest(8).index
         console.print(f"{label}: [bold]{', '.join(genes)}[/]")
-    written = ["pbmc68k_typed.h5ad", "metrics.json", "model/", *(f"{name}.png" for name in FIGURES)]
+    written = [
+        PAGE,
+        "pbmc68k_typed.h5ad",
+        "metrics.json",
+        "model/",
+        *(f"{name}.png" for name in FIGURES),
+    ]
     console.print(f"\nWritten to {out}: {', '.join(written)}", soft_wrap=True)
     typed = out / "pbmc68k_typed.h5ad"
     console.print(
-        "\nNext:\n"
+        f"\nNext: open {out / PAGE} in a browser, or\n"
         f"  python -c \"import scanpy as sc; print(sc.read_h5ad('{typed}'))\"\n"
         f"  python -c \"from tgem.model import TGEM; print(TGEM.load('{out / 'model'}'))\"\n"
         "  tgem --help",

@@ -29,6 +29,28 @@ def demo(
     run(out, seed=seed)
 
 
+@app.command()
+def report(
+    data: Annotated[Path, typer.Argument(help="h5ad file with what the tools wrote.")],
+    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("report.html"),
+    labels_key: Annotated[str | None, typer.Option(help="Column with the given labels.")] = None,
+    key_added: Annotated[str | None, typer.Option(help="Prefix of the results.")] = None,
+) -> None:
+    """Write one page of all results in a file: open it in a browser."""
+    import matplotlib as mpl  # noqa: PLC0415 - seconds of imports that --help does not need
+    from anndata import read_h5ad  # noqa: PLC0415
+
+    from tgem._report import report as write  # noqa: PLC0415
+
+    mpl.use("agg")
+    try:
+        path = write(read_h5ad(data), out, labels_key=labels_key, key_added=key_added)
+    except (OSError, KeyError, ValueError) as error:
+        typer.echo(error.args[-1] if error.args else error, err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"Written to {path}")
+
+
 @app.command(name="version")
 def show_version() -> None:
     """Print the version."""

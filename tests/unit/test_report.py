@@ -1,6 +1,7 @@
 """The report says what the slots say, and nothing that they do not."""
 
 import html
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -12,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
+from typer.testing import CliRunner
 
 import tgem
 from tgem._core import keys
 from tgem._report._attention import Share, verdict
 from tgem._report._scores import by_class, counted, overall, reliability, square
+from tgem.cli import app
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from synthetic_results import LONG, STRANGE, results
@@ -26,6 +29,7 @@ SECTIONS = [
     "attention", "entropy", "network", "hubs", "stability", "provenance",
 ]  # fmt: skip
 VOID = {"meta", "input", "wbr", "br", "hr", "img"}
+DATA = re.compile(r'<script type="application/json" id="network-data">(.*?)</script>')
 NOT_READ = "should not be read as regulation"
 
 
@@ -213,8 +217,8 @@ class TestMissing:
 
     def test_empty_tables(self, read):
         adata = only("network", "enrichment", "rank_genes")
-        for slot in (keys.REGULATION_NETWORK, keys.ENRICHMENT, keys.RANKING):
-            key = slot.key("tgem")
+        for slot in (keys.NETWORK, keys.ENRICHMENT, keys.RANKING):
+            key = slot.key()
             adata.uns[key] = adata.uns[key].iloc[:0]
         page = read(adata)
         assert "no edges" in page.words["network"]
@@ -243,7 +247,7 @@ class TestWords:
 
     def test_share_that_was_not_measured(self, read):
         adata = only("network")
-        adata.uns[keys.REGULATION_NETWORK.params_key("tgem")] = {}
+        adata.uns[keys.NETWORK.params_key()] = {}
         assert "Do not read a network of this model as regulation yet." in read(adata).text
 
     @pytest.mark.parametrize(
@@ -375,3 +379,51 @@ class TestBadInput:
             tgem.report(mdata, tmp_path / "report.html")
         with pytest.raises(TypeError, match="of type AnnData, got DataFrame"):
             tgem.report(pd.DataFrame(), tmp_path / "report.html")
+
+
+class TestRealResults:
+    @pytest.mark.filterwarnings("ignore::tgem._core.errors.TgemWarning")  # of a short training
+    def test_what_the_tools_write_is_read(self, trained, tmp_path):
+        adata = trained[1].copy()
+        tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+        model = tgem.model.TGEM(adata, preset="paper")  # whose maps always vary with the cell
+        model.train(max_epochs=2, enable_progress_bar=False)
+        tl = tgem.tl
+        for tool in (tl.predict, tl.confusion, tl.history, tl.attention):
+            tool(adata, model)
+        tl.attribution(adata, model, n_steps=10)
+        tl.rank_genes(adata, n_genes=10)
+        tl.ablation(adata, model, fractions=[0.1, 0.3], n_random=1)
+        tl.attention_necessity(adata, model, n_bootstrap=100)
+        tl.network(adata, model, n_edges=50)
+        tl.hubs(adata, null="degree", n_permutations=50)
+        names = list(adata.var_names)
+        tl.enrich(adata, {"first": names[:10], "second": names[10:30]}, n_genes=10)
+        adata.write_h5ad(tmp_path / "cells.h5ad")
+        page = tmp_path / "page.html"
+        call = ["report", str(tmp_path / "cells.h5ad"), "--out", str(page)]
+        done = CliRunner().invoke(app, [*call, "--labels-key", "cell_type"])
+        assert done.exit_code == 0, done.output
+        found = Page(page.read_text(encoding="utf-8"))
+        assert found.absent == ["calibration", "umap", "stability"]
+        accuracy = adata.uns[keys.CONFUSION.params_key()]["accuracy"]
+        assert f"accuracy{accuracy:.3g}" in found.words["metrics"]
+        share = adata.uns[keys.NETWORK.params_key()]["share_mean"]
+        assert (
+            f"share of the decision {share:.3g}".replace("-", "\N{MINUS SIGN}")
+            in (found.words["network"])
+        )
+        settings = {(row[0], row[1]): row[2] for row in found.rows["provenance"] if row}
+        assert settings["tgem_network", "seed"] == "0"
+        edges = adata.uns[keys.NETWORK.key()]
+        assert set(edges["source"]) <= set(json.loads(DATA.search(found.text)[1])["genes"])
+
+    def test_command_says_what_is_wrong(self, tmp_path):
+        only("history").write_h5ad(tmp_path / "cells.h5ad")
+        call = ["report", str(tmp_path / "cells.h5ad"), "--out", str(tmp_path / "page.html")]
+        done = CliRunner().invoke(app, [*call, "--labels-key", "absent"])
+        assert done.exit_code == 1
+        assert "Available: 'cell_type'" in done.output
+        done = CliRunner().invoke(app, [*call[:3], str(tmp_path / "page.txt")])
+        assert done.exit_code == 1
+        assert "to end in '.html'" in done.output

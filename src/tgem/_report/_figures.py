@@ -54,6 +54,7 @@ def _svg(drawn: Figure) -> str:
     )
     text = target.getvalue()
     text = text[text.index("<svg") :]
+    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # would hold for the page
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
     # Names of groups would repeat from figure to figure; those of clips and marks are hashes.

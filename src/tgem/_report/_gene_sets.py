@@ -56,7 +56,10 @@ def enrichment(adata: AnnData, prefix: str) -> Section:
 
 def _readable(found: pd.DataFrame) -> pd.DataFrame:
     """Class and set first, long lists of genes cut."""
-    found = found.drop(columns=[name for name in _LEFT_OUT if name in found])
+    dropped = [name for name in _LEFT_OUT if name in found]
+    if found["source"].nunique() == 1:
+        dropped.append("source")
+    found = found.drop(columns=dropped)
     first = [name for name in ("class", "Term") if name in found]
     found = found[[*first, *(name for name in found.columns if name not in first)]]
     texts = [name for name in found.columns if found[name].dtype.kind not in "iuf"]

@@ -60,25 +60,29 @@ def notice(text: str, *, kind: Literal["warning", "note"], because: str = "") ->
 def cards(values: dict[str, Any]) -> str:
     """Return the few numbers of a section, large."""
     items = "".join(
-        f"<div><dt>{escaped(name)}</dt><dd>{escaped(shown(value))}</dd></div>"
+        f"<div><dt>{escaped(name)}</dt><dd>{escaped(_large(value))}</dd></div>"
         for name, value in values.items()
     )
     return f'<dl class="cards">{items}</dl>'
 
 
-def shown(value: Any) -> str:
-    """Value as a person reads it."""
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    if isinstance(value, int | np.integer):
-        return f"{value:,}"
+def _large(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return number(float(value))
+    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
+
+
+def shown(value: Any) -> str:
+    """Setting as it can be typed in again."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return shown(value.item())
     if isinstance(value, pd.DataFrame):
         value = value.to_dict("records")
     if isinstance(value, dict):
         return "; ".join(f"{name}: {shown(value[name])}" for name in value) or "none"
-    if isinstance(value, list | tuple | set | np.ndarray):
+    if isinstance(value, list | tuple | np.ndarray):
         items = [shown(each) for each in value]
         text = ", ".join(items[:_LONGEST_LIST])
         more = len(items) - _LONGEST_LIST
