@@ -141,10 +141,13 @@ class TestClassQueries:
         levels = network.levels(torch.tensor([[3.0, 0.5]]))
         torch.testing.assert_close(levels, torch.tensor([[5.0, 0.5]]))
 
-    def test_optimiser_groups_hold_each_parameter_once(self):
+    def test_gradients_reach_attention_alone(self):
         network = ClassQueryModule(9, 3, n_heads=2, dropout=0.5)
-        grouped = [id(p) for group in network.parameter_groups() for p in group["params"]]
-        assert sorted(grouped) == sorted(id(p) for p in network.parameters())
+        (group,) = network.parameter_groups()
+        trained = {id(parameter) for parameter in group["params"]}
+        levels = {id(parameter) for parameter in network.level_query.parameters()}
+        assert trained | levels == {id(parameter) for parameter in network.parameters()}
+        assert not trained & levels
 
     def test_layers_belong_to_the_published_network(self):
         adata = tgem.datasets.synthetic_expression(60, 60)
@@ -181,6 +184,7 @@ def test_classes_that_differ_only_through_products(seed):
     tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
     model = tgem.model.TGEM(adata)
     model.train(enable_progress_bar=False)
+    assert model.attention_gain.weight > 1
     tgem.tl.attention_necessity(adata, model)
     table = adata.uns["tgem_attention_necessity"]
     overall = table[(table["class"] == "all") & (table["metric"] == "accuracy")]

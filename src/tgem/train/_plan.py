@@ -93,8 +93,6 @@ class SupervisedTrainingPlan(LightningModule):
             own = dict(group)
             own["lr"] = self._lr * own.get("lr", 1.0)
             own["weight_decay"] = self._weight_decay * own.get("weight_decay", 1.0)
-            if self._optimizer == "sgd":
-                own.pop("eps", None)  # Adam's
             groups.append(own)
         return groups
 

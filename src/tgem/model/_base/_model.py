@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,6 +55,13 @@ class SupervisedModel(RegisteredModel):
 
     def _prepare_module(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> None:
         """Fix what the network learns from the training cells before the first step."""
+
+    @contextmanager
+    def _around_training(
+        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], *, seed: int
+    ) -> Iterator[np.ndarray[Any, Any]]:
+        """Do what comes before and after gradient descent; yield the training cells it sees."""
+        yield cells
 
     def _training_defaults(self) -> dict[str, Any]:
         """Arguments of :meth:`train` where the user names none."""
@@ -138,25 +146,28 @@ class SupervisedModel(RegisteredModel):
         )
         callbacks = [*self._callbacks(), *(trainer_kwargs.pop("callbacks", None) or ())]
         with seeded(seed):
+            dataset = self._dataset(None)
             if not self.is_trained_:
                 self.module = self._make_module()
-                self._prepare_module(self._dataset(None), split.train)
+                self._prepare_module(dataset, split.train)
             self._seed = seed
-            fit(
-                self,
-                SupervisedTrainingPlan(
-                    self.module, **(options["plan_kwargs"] | (plan_kwargs or {}))
-                ),
-                manager=self.adata_manager,
-                split=split,
-                batch_size=options["batch_size"],
-                early_stopping=early_stopping,
-                max_epochs=options["max_epochs"],
-                accelerator=accelerator,
-                devices=devices,
-                callbacks=callbacks,
-                **trainer_kwargs,
-            )
+            with self._around_training(dataset, split.train, seed=seed) as seen:
+                fit(
+                    self,
+                    SupervisedTrainingPlan(
+                        self.module, **(options["plan_kwargs"] | (plan_kwargs or {}))
+                    ),
+                    manager=self.adata_manager,
+                    split=split._replace(train=seen),
+                    batch_size=options["batch_size"],
+                    early_stopping=early_stopping,
+                    max_epochs=options["max_epochs"],
+                    accelerator=accelerator,
+                    devices=devices,
+                    callbacks=callbacks,
+                    **trainer_kwargs,
+                )
+                self.train_indices = split.train
 
     def _check_registered(self, adata: AnnData) -> None:
         """Raise if the data were changed since they were set up in a way that would mislead."""

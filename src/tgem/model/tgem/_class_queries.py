@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from tgem.model.tgem._typing_module import TypingModule, standardization
+from tgem.model.tgem._typing_module import TypingModule
 from tgem.nn.context import ContextAttention
+
+if TYPE_CHECKING:
+    from tgem.model.tgem._context_gain import ContextGain
 
 # A gene that is on in a few cells only has a standardised level of 20 and more there.
 LARGEST_LEVEL = 5.0
@@ -22,9 +25,13 @@ class ClassQueryModule(TypingModule):
 
     with :math:`x` the expression, standardised per gene by the training cells and limited to
     :math:`\pm 5`, and :math:`z_{hi}` the context of gene *i* that attention head *h* finds
-    (:class:`~tgem.nn.context.ContextAttention`). The class queries :math:`a` and :math:`g` start at
-    zero. With maps that are the same for all cells the network is a linear classifier: whatever it
-    knows beyond one, the cell's own attention maps carry.
+    (:class:`~tgem.nn.context.ContextAttention`). With maps that are the same for all cells the
+    network is a linear classifier: whatever it knows beyond one, the cell's own attention maps
+    carry.
+
+    The queries for levels, :math:`a`, and the biases are not trained by gradient descent but set,
+    to the linear classifier that predicts unseen cells best (:meth:`set_levels`). The queries for
+    contexts, :math:`g`, start at zero and learn with the maps what that classifier leaves over.
 
     Dropout acts on the genes of the contexts alone, which could otherwise learn few training cells
     by heart before they find a product that holds in others.
@@ -41,11 +48,11 @@ class ClassQueryModule(TypingModule):
         Share of the genes that contexts are made of, and of the contexts, dropped in training.
     """
 
-    standardizes: ClassVar[bool] = True
     linear_in_attention: ClassVar[bool] = True
 
     gene_mean: Tensor
     gene_scale: Tensor
+    context_gain: Tensor
 
     def __init__(self, n_genes: int, n_classes: int, *, n_heads: int, dropout: float) -> None:
         super().__init__(n_classes)
@@ -53,17 +60,16 @@ class ClassQueryModule(TypingModule):
         self.register_buffer("gene_scale", torch.ones(n_genes))
         self.attention = ContextAttention(n_genes, n_heads)
         self.dropout = nn.Dropout(dropout)
-        self.level_query = nn.Linear(n_genes, n_classes)
+        self.level_query = nn.Linear(n_genes, n_classes).requires_grad_(requires_grad=False)
         self.context_query = nn.Parameter(torch.zeros(n_classes, n_heads, n_genes))
         nn.init.zeros_(self.level_query.weight)
         nn.init.zeros_(self.level_query.bias)
+        self.register_buffer("context_gain", torch.zeros(3))
 
     def set_standardization(self, mean: Tensor, scale: Tensor) -> None:
         """Fix each gene's centre and scale; a gene that never varies keeps scale 1."""
-        for buffer, values in zip(
-            (self.gene_mean, self.gene_scale), standardization(mean, scale), strict=True
-        ):
-            buffer.copy_(values)
+        self.gene_mean.copy_(mean)
+        self.gene_scale.copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
 
     def levels(self, expression: Tensor) -> Tensor:
         """Standardised expression, ``(n_obs, n_genes)``, between -5 and 5."""
@@ -84,21 +90,25 @@ class ClassQueryModule(TypingModule):
         """Logits of the classes, ``(n_obs, n_classes)``, from expression ``(n_obs, n_genes)``."""
         (expression,) = inputs
         levels = self.levels(expression)
-        contexts = self.dropout(self.attention(levels, self.dropout(levels)))
-        from_contexts = torch.einsum("chg,...hg->...c", self.context_query, contexts)
-        logits: Tensor = self.level_query(levels) + from_contexts
+        logits: Tensor = self.level_query(levels) + self._from_contexts(levels)
         return logits
 
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Levels by gradient descent with momentum, attention by Adam.
+    def context_logits(self, expression: Tensor) -> Tensor:
+        """What the contexts add to the logits, ``(n_obs, n_classes)``."""
+        return self._from_contexts(self.levels(expression))
 
-        Levels are a problem of ridge regression's kind, in which gradient descent stops near small
-        weights; the gradients of attention are too small and uneven for it. Adam with a large `eps`
-        is gradient descent with momentum.
-        """
-        levels = list(self.level_query.parameters())
-        attention = [*self.attention.parameters(), self.context_query]
-        return [
-            {"params": levels, "lr": 5.0, "weight_decay": 0.03, "eps": 1.0},
-            {"params": attention, "lr": 1.0, "weight_decay": 1.0},
-        ]
+    def _from_contexts(self, levels: Tensor) -> Tensor:
+        contexts = self.dropout(self.attention(levels, self.dropout(levels)))
+        return torch.einsum("chg,...hg->...c", self.context_query, contexts)
+
+    @torch.no_grad()
+    def set_levels(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the queries for levels, ``(n_classes, n_genes)``, and the biases."""
+        self.level_query.weight.copy_(weight)
+        self.level_query.bias.copy_(bias)
+
+    @torch.no_grad()
+    def weigh_contexts(self, gain: ContextGain) -> None:
+        """Multiply the queries for contexts by the weight that cells held out give them."""
+        self.context_query.mul_(gain.weight)
+        self.context_gain.copy_(torch.tensor(gain))

@@ -1,0 +1,157 @@
+"""Where the default network starts: a linear classifier, and contexts only if they hold up."""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
+
+import tgem
+from tgem.model.tgem._context_gain import context_gain
+from tgem.model.tgem._linear_start import LOWEST, linear_start
+
+
+def simulated(n_obs, n_genes, n_classes, seed=0):
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n_obs) % n_classes
+    centres = rng.normal(size=(n_classes, n_genes))
+    levels = centres[codes] + 2 * rng.normal(size=(n_obs, n_genes))
+    return levels.astype(np.float32), codes
+
+
+class TestLinearStart:
+    @pytest.mark.parametrize("n_genes", [10, 300])
+    def test_is_a_minimum_of_penalised_regression(self, n_genes):
+        """With more genes than cells, too: the turn to the cells' span changes no solution."""
+        levels, codes = simulated(120, n_genes, 3)
+        start = linear_start(levels, np.ones(n_genes), codes, n_classes=3, seed=0)
+        assert start.of_all.weight.shape == (3, n_genes)
+        # at the minimum of mean loss + a/2 |w|^2 the gradient of the loss is -a w
+        probability = np.exp(log_softmax(levels @ start.of_all.weight.T + start.of_all.bias, 1))
+        gradient = (probability - np.eye(3)[codes]).T @ levels / len(codes)
+        agreement = np.corrcoef(gradient.ravel(), -start.of_all.weight.ravel())[0, 1]
+        assert agreement > 0.99
+
+    def test_predicts_as_well_as_the_best_penalty(self):
+        levels, codes = simulated(400, 60, 4)
+        start = linear_start(levels[:200], np.ones(60), codes[:200], n_classes=4, seed=0)
+        predicted = levels[200:] @ start.of_all.weight.T + start.of_all.bias
+        accuracy = np.mean(predicted.argmax(1) == codes[200:])
+        best = max(
+            LogisticRegression(C=c, max_iter=500)
+            .fit(levels[:200], codes[:200])
+            .score(levels[200:], codes[200:])
+            for c in (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+        )
+        assert accuracy >= best - 0.03
+
+    def test_held_out_cells_are_not_fitted(self):
+        levels, codes = simulated(200, 20, 4)
+        start = linear_start(levels, np.ones(20), codes, n_classes=4, seed=3)
+        np.testing.assert_array_equal(np.bincount(codes[start.held_out]), [10, 10, 10, 10])
+        changed = levels.copy()
+        changed[start.held_out] += 1e-3  # too little for another penalty
+        again = linear_start(changed, np.ones(20), codes, n_classes=4, seed=3)
+        np.testing.assert_allclose(again.of_rest.weight, start.of_rest.weight, rtol=0.01, atol=1e-3)
+        assert not np.allclose(start.of_rest.weight, start.of_all.weight, rtol=0.01, atol=1e-3)
+
+    def test_genes_that_vary_more_may_weigh_more(self):
+        """All classes differ in the one gene that varies much; levels hide which that is."""
+        rng = np.random.default_rng(0)
+        codes = np.arange(60) % 2
+        levels = rng.normal(size=(60, 400))
+        levels[:, 0] += 1.5 * codes
+        levels = ((levels - levels.mean(0)) / levels.std(0)).astype(np.float32)
+        deviation = np.where(np.arange(400) == 0, 4.0, 0.1)
+        told = linear_start(levels, deviation, codes, n_classes=2, seed=0)
+        assert np.abs(told.of_all.weight[1]).argmax() == 0
+
+    def test_a_class_without_cells(self):
+        levels, codes = simulated(60, 8, 3)
+        start = linear_start(levels, np.ones(8), 2 * codes, n_classes=5, seed=0)
+        np.testing.assert_array_equal(start.of_all.bias[[1, 3]], [LOWEST, LOWEST])
+        assert not start.of_all.weight[[1, 3]].any()
+
+    @pytest.mark.parametrize("codes", [[0, 1], [0, 0, 1], [0, 1, 2, 3], [0, 0, 0, 0, 0, 0, 1]])
+    def test_very_few_cells(self, codes):
+        levels = np.random.default_rng(0).normal(size=(len(codes), 5)).astype(np.float32)
+        start = linear_start(levels, np.ones(5), np.array(codes), n_classes=4, seed=0)
+        assert np.isfinite(start.of_all.weight).all()
+        rest = np.delete(np.array(codes), start.held_out)
+        assert len(np.unique(rest)) > 1 or not len(start.held_out)
+
+
+class TestContextGain:
+    def test_contexts_that_know_more(self):
+        codes = np.arange(200) % 2
+        linear = np.zeros((200, 2))
+        gain = context_gain(linear, 3.0 * np.eye(2)[codes], codes)
+        assert gain.weight > 1.5
+        assert gain.log_likelihood > 0.5
+        assert "weight" in str(gain)
+
+    def test_contexts_of_noise_are_set_aside(self):
+        rng = np.random.default_rng(0)
+        codes = rng.integers(0, 3, 100)
+        gain = context_gain(rng.normal(size=(100, 3)), rng.normal(size=(100, 3)), codes)
+        assert gain.weight == 0
+        assert "set aside" in str(gain)
+
+    def test_overconfident_contexts_count_less(self):
+        rng = np.random.default_rng(0)
+        codes = rng.integers(0, 2, 2000)
+        right = np.where(rng.random(2000) < 0.75, codes, 1 - codes)
+        gain = context_gain(np.zeros((2000, 2)), 10.0 * np.eye(2)[right], codes)
+        # three of four are right: a difference of log 3
+        assert gain.weight == pytest.approx(np.log(3) / 10, rel=0.1)
+
+    def test_no_cell(self):
+        assert context_gain(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int)).weight == 0
+
+
+class TestModel:
+    @pytest.fixture
+    def adata(self):
+        adata = tgem.datasets.synthetic_expression(200, 60, seed=1)
+        tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+        return adata
+
+    def test_a_linear_classifier_where_attention_adds_nothing(self, adata, tmp_path):
+        model = tgem.model.TGEM(adata, n_heads=2)
+        assert model.attention_gain is None
+        model.train(max_epochs=3, enable_progress_bar=False)
+        assert len(model.train_indices) == 160
+        gain = model.attention_gain
+        assert gain.weight == 0
+        assert "set aside" in repr(model)
+        own = model.predict(soft=True)
+        np.testing.assert_allclose(model.predict(soft=True, ablate_attention="uniform"), own)
+        model.save(tmp_path / "model")
+        assert tgem.model.TGEM.load(tmp_path / "model").attention_gain == gain
+
+    def test_a_second_call_starts_from_the_cells_of_its_own_split(self, adata):
+        model = tgem.model.TGEM(adata, n_heads=2)
+        model.train(max_epochs=1, enable_progress_bar=False)
+        first = model.get_class_attention()
+        model.train(max_epochs=1, enable_progress_bar=False)
+        np.testing.assert_allclose(model.get_class_attention(), first)
+
+    def test_the_published_network_is_not_weighed(self, adata):
+        model = tgem.model.TGEM(adata, preset="paper", n_layers=1, n_heads=1)
+        model.train(max_epochs=1, enable_progress_bar=False)
+        assert model.attention_gain is None
+        assert "attention:" not in repr(model)
+
+    def test_an_interrupted_training_is_finished(self, adata):
+        from lightning.pytorch import Callback
+
+        class Interrupt(Callback):
+            def on_train_epoch_end(self, trainer, pl_module):
+                raise KeyboardInterrupt
+
+        model = tgem.model.TGEM(adata, n_heads=2)
+        with pytest.warns(UserWarning, match="interrupted"):
+            model.train(max_epochs=9, enable_progress_bar=False, callbacks=[Interrupt()])
+        whole = tgem.model.TGEM(adata, n_heads=2)
+        whole.train(max_epochs=1, enable_progress_bar=False)
+        np.testing.assert_allclose(model.get_class_attention(), whole.get_class_attention())
+        assert len(model.train_indices) == 160
