@@ -65,7 +65,7 @@ class Sizes(NamedTuple):
     )
 
 
-QUICK = Sizes(n_genes=60, n_obs=10, max_epochs=1, larger=(("default", 100, 20), ("paper", 100, 20)))
+QUICK = Sizes(n_genes=50, n_obs=4, max_epochs=1, larger=(("default", 100, 10),))
 
 
 class Published(nn.Module):

@@ -15,7 +15,7 @@ def test_both_sides_give_the_same_network(tmp_path):
     command = [sys.executable, "-W", "error", str(SCRIPT), "--quick", "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     result = json.loads((tmp_path / "networks.json").read_text())
-    assert (result["n_genes"], result["n_obs"]) == (60, 10)
+    assert (result["n_genes"], result["n_obs"]) == (50, 4)
     times = result["times"]
     assert times["published"]["extrapolated"]
     assert not times["tgem_paper"]["extrapolated"]

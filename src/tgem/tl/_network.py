@@ -44,7 +44,9 @@ def network(
     expresses nothing to the cell's own, mean over the correctly typed cells of the class, heads
     summed, divided by the layer's largest absolute value. A positive edge speaks for the class, a
     negative one against it. The source is the gene that attends: its own level sets how much it
-    looks at the target, whose level is read.
+    looks at the target, whose level is read. That is a direction in the model. The default network
+    can express the product of two genes either way round, so do not read it as one regulating
+    the other.
 
     **A network is worth reading as far as attention decides.** The share of the decision that the
     cells' own maps carry, against the mean maps of training cells, is measured on the same cells
