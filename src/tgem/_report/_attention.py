@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tgem import pl
 from tgem._core import keys
 from tgem._core.networks import SMALL_SHARE, network_params
 from tgem._report._figures import figure
 from tgem._report._html import Section, missing, notice, number, paragraph, table
+from tgem.pl import attention_entropy as plot_attention_entropy
+from tgem.pl import attention_necessity as plot_attention_necessity
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -118,7 +119,7 @@ def necessity(adata: AnnData, prefix: str) -> Section:
         return missing("attention", title, "`tgem.tl.attention_necessity(adata, model)`")
     body = verdict(shares(adata, prefix))
     body += figure(
-        pl.attention_necessity, adata, key_added=prefix, show=False, label="Attention ladder"
+        plot_attention_necessity, adata, key_added=prefix, show=False, label="Attention ladder"
     )
     body += paragraph(
         "The same model on the same cells with other attention maps: the mean map of the training "
@@ -140,7 +141,7 @@ def entropy(adata: AnnData, prefix: str) -> Section:
     shown = quartiles.rename_axis("layer and head").reset_index()
     shown["layer and head"] = shown["layer and head"].astype(str)
     body = figure(
-        pl.attention_entropy, adata, key_added=prefix, show=False, label="Attention entropy"
+        plot_attention_entropy, adata, key_added=prefix, show=False, label="Attention entropy"
     )
     body += paragraph(
         "1 is attention to all genes alike, 0 attention to a single one. Genes that a cell does "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgem import pl
 from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, hint, missing, paragraph, table
+from tgem.pl import enrich as plot_enrich
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def enrichment(adata: AnnData, prefix: str) -> Section:
     if found.empty:
         return Section("enrichment", title, body + hint("No set shares a gene with top genes."))
     body += figure(
-        pl.enrich, adata, n_terms=1 if n_classes > _MANY_CLASSES else 3, key_added=prefix,
+        plot_enrich, adata, n_terms=1 if n_classes > _MANY_CLASSES else 3, key_added=prefix,
         show=False, label="Gene sets of each class",
     )  # fmt: skip
     n_rows = max(_MOST_ROWS // max(n_classes, 1), 1)
@@ -57,7 +57,7 @@ def enrichment(adata: AnnData, prefix: str) -> Section:
 def _readable(found: pd.DataFrame) -> pd.DataFrame:
     """Class and set first, long lists of genes cut."""
     dropped = [name for name in _LEFT_OUT if name in found]
-    if found["source"].nunique() == 1:
+    if len(set(found["source"])) == 1:
         dropped.append("source")
     found = found.drop(columns=dropped)
     first = [name for name in ("class", "Term") if name in found]

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tgem import pl
 from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, cards, hint, missing, notice, paragraph, table
+from tgem.pl import ablation as plot_ablation
+from tgem.pl import attribution as plot_attribution
+from tgem.pl import history as plot_history
+from tgem.pl import rank_genes as plot_rank_genes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +33,7 @@ def history(adata: AnnData, prefix: str) -> Section:
             " A validation loss that rises while the training loss falls means that the model "
             "learns the training cells by heart."
         )
-    drawn = figure(pl.history, adata, key_added=prefix, show=False, label="Training curves")
+    drawn = figure(plot_history, adata, key_added=prefix, show=False, label="Training curves")
     return Section("training", title, paragraph(text) + drawn)
 
 
@@ -46,13 +49,17 @@ def top_genes(adata: AnnData, prefix: str, n_rows: int) -> Section:
         body = _of_attribution(adata, prefix)
         if len(kept):
             body += figure(
-                pl.rank_genes, adata, key_added=prefix, show=False, label="Top genes of each class"
+                plot_rank_genes,
+                adata,
+                key_added=prefix,
+                show=False,
+                label="Top genes of each class",
             )
         body += table(_plain(kept[columns]).rename(columns=names), label="Top genes of each class")
         return Section("genes", title, body)
     if keys.ATTRIBUTION_MEAN.key(prefix) in adata.varm:
         body = _of_attribution(adata, prefix) + figure(
-            pl.attribution, adata, key_added=prefix, show=False, label="Top genes of each class"
+            plot_attribution, adata, key_added=prefix, show=False, label="Top genes of each class"
         )
         body += hint("`tgem.tl.rank_genes(adata)` would add them as a table.")
         return Section("genes", title, body)
@@ -101,7 +108,7 @@ def ablation(adata: AnnData, prefix: str) -> Section:
             kind="warning",
         )
     body += cards(values) if values else ""
-    body += figure(pl.ablation, adata, key_added=prefix, show=False, label="Ablation of genes")
+    body += figure(plot_ablation, adata, key_added=prefix, show=False, label="Ablation of genes")
     return Section("ablation", title, body)
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tgem import pl
 from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, cards, hint, missing, notice, paragraph, table
 from tgem._report._scores import by_class, counted, overall, reliability, square
+from tgem.pl import confusion as plot_confusion
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -42,7 +42,7 @@ def metrics(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
         "Balanced accuracy is the mean recall of the classes, macro-F1 the mean of their F1: rare "
         "classes count as much as common ones. MCC is Matthews' correlation."
     )
-    body += figure(pl.confusion, adata, key_added=prefix, show=False, label="Confusion")
+    body += figure(plot_confusion, adata, key_added=prefix, show=False, label="Confusion")
     body += table(by_class(counts), label="Scores of each class")
     body += _by_split(adata, prefix, labels_key)
     return Section("metrics", title, body)

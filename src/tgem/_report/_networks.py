@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgem import pl
 from tgem._core import keys
 from tgem._core.networks import WRITERS, network_key, read_network
 from tgem._report._attention import shares, verdict
 from tgem._report._figures import figure
 from tgem._report._html import Section, missing, notice, paragraph, table
 from tgem._report._slots import STABILITY
+from tgem.pl import hubs as plot_hubs
 from tgem.pl._network_page import network_view
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def hubs(adata: AnnData, prefix: str) -> Section:
             kind="warning",
         )
     body = verdict(shares(adata, prefix), brief=True) + body
-    body += figure(pl.hubs, adata, key_added=prefix, show=False, label="Largest hubs of each class")
+    body += figure(
+        plot_hubs, adata, key_added=prefix, show=False, label="Largest hubs of each class"
+    )
     n_rows = max(_MOST_ROWS // max(found["class"].nunique(), 1), 1)
     kept = found.astype({"class": str, "gene": str}).sort_values(["class", "rank"], kind="stable")
     kept = kept.groupby("class", sort=False).head(n_rows)
