@@ -13,6 +13,7 @@ from tgem._core import keys
 from tgem._core.networks import SMALL_SHARE, network_params
 from tgem._report._figures import figure
 from tgem._report._html import Section, missing, notice, number, paragraph, table
+from tgem._report._slots import is_filled
 from tgem.pl import attention_entropy as plot_attention_entropy
 from tgem.pl import attention_necessity as plot_attention_necessity
 
@@ -115,7 +116,7 @@ def _doubt(share: Share) -> str:
 def necessity(adata: AnnData, prefix: str) -> Section:
     """Ladder from the cells' own maps to none."""
     title = "Does attention matter?"
-    if keys.ATTENTION_NECESSITY.key(prefix) not in adata.uns:
+    if not is_filled(adata, keys.ATTENTION_NECESSITY, prefix):
         return missing("attention", title, "`tgem.tl.attention_necessity(adata, model)`")
     body = verdict(shares(adata, prefix))
     body += figure(
@@ -133,7 +134,7 @@ def necessity(adata: AnnData, prefix: str) -> Section:
 def entropy(adata: AnnData, prefix: str) -> Section:
     """How broad the attention of each layer and head is."""
     title = "Attention entropy"
-    if keys.ATTENTION_ENTROPY.key(prefix) not in adata.obsm:
+    if not is_filled(adata, keys.ATTENTION_ENTROPY, prefix):
         return missing("entropy", title, "`tgem.tl.attention(adata, model)`")
     values = pd.DataFrame(keys.ATTENTION_ENTROPY.read(adata, prefix))
     quartiles = values.quantile([0.25, 0.5, 0.75]).T

@@ -57,7 +57,7 @@ def enrichment(adata: AnnData, prefix: str) -> Section:
 def _readable(found: pd.DataFrame) -> pd.DataFrame:
     """Class and set first, long lists of genes cut."""
     dropped = [name for name in _LEFT_OUT if name in found]
-    if len(set(found["source"])) == 1:
+    if len(set(found.get("source", []))) == 1:
         dropped.append("source")
     found = found.drop(columns=dropped)
     first = [name for name in ("class", "Term") if name in found]

@@ -9,6 +9,7 @@ import numpy as np
 from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, cards, hint, missing, notice, paragraph, table
+from tgem._report._slots import is_filled
 from tgem.pl import ablation as plot_ablation
 from tgem.pl import attribution as plot_attribution
 from tgem.pl import history as plot_history
@@ -24,7 +25,7 @@ _MOST_LIKE_SHUFFLED = 0.5  # rank correlation
 def history(adata: AnnData, prefix: str) -> Section:
     """Training curves."""
     title = "Training"
-    if keys.HISTORY.key(prefix) not in adata.uns:
+    if not is_filled(adata, keys.HISTORY, prefix):
         return missing("training", title, "`tgem.tl.history(adata, model)`")
     curves: pd.DataFrame = keys.HISTORY.read(adata, prefix)
     text = f"{len(curves):,} {'epoch' if len(curves) == 1 else 'epochs'}."
@@ -80,7 +81,7 @@ def _of_attribution(adata: AnnData, prefix: str) -> str:
 def ablation(adata: AnnData, prefix: str) -> Section:
     """Accuracy without, and with nothing but, the deciding genes."""
     title = "Ablation"
-    if keys.ABLATION.key(prefix) not in adata.uns:
+    if not is_filled(adata, keys.ABLATION, prefix):
         return missing("ablation", title, "`tgem.tl.ablation(adata, model)`")
     params = adata.uns.get(keys.ABLATION.params_key(prefix), {})
     names = {

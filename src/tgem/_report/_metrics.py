@@ -10,6 +10,7 @@ from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, cards, hint, missing, notice, paragraph, table
 from tgem._report._scores import by_class, counted, overall, reliability, square
+from tgem._report._slots import is_filled
 from tgem.pl import confusion as plot_confusion
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _NAMES = {"train": "train (seen in training)"}
 def metrics(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
     """Scores and confusion of the cells that `tgem.tl.confusion` counted."""
     title = "Accuracy and confusion"
-    if keys.CONFUSION.key(prefix) not in adata.uns:
+    if not is_filled(adata, keys.CONFUSION, prefix):
         return missing("metrics", title, "`tgem.tl.confusion(adata, model)`")
     counts = square(keys.CONFUSION.read(adata, prefix))
     params = adata.uns.get(keys.CONFUSION.params_key(prefix), {})

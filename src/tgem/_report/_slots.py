@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tgem._core.keys import Slot
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 STABILITY = Slot(
     "uns",
@@ -10,3 +15,9 @@ STABILITY = Slot(
     "long DataFrame: class, source, target, frequency",
     "tgem.tl.stability",
 )
+
+
+def is_filled(adata: AnnData, slot: Slot, prefix: str) -> bool:
+    """Whether the slot is there and has rows."""
+    container, key = getattr(adata, slot.container), slot.key(prefix)
+    return key in container and len(container[key]) > 0
