@@ -164,7 +164,7 @@ class TestIdleAttention:
             idle.module.attention.query.zero_()
         other = adata[:100].copy()
         other.obs["all"] = "cells"
-        with pytest.warns(AttentionWarning, match="do not read them"):
+        with pytest.warns(AttentionWarning, match="has no edges"):
             tgem.tl.network(other, idle, groupby="all", n_edges=5)
         assert abs(other.uns["tgem_network_params"]["share_mean"]) < 1e-4
         assert other.uns["tgem_network"].empty
@@ -180,7 +180,7 @@ class TestIdleAttention:
     def test_message(self, limits, message):
         names = ("share_mean", "share_mean_low", "share_mean_high")
         with pytest.warns(AttentionWarning, match=message):
-            _network._warn_of_idle_attention(dict(zip(names, limits, strict=True)))
+            _network._warn_of_idle_attention(dict(zip(names, limits, strict=True)), n_edges=3)
 
     def test_working_attention_is_not_warned_of(self, interacting, recwarn):
         model, adata = interacting

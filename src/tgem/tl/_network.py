@@ -50,8 +50,8 @@ def network(
 
     **A network is worth reading as far as attention decides.** The share of the decision that the
     cells' own maps carry, against the mean maps of training cells, is measured on the same cells
-    and stored with the network; where it is not told from 0 there is a warning. The list always
-    has edges, also when attention is idle. See :func:`tgem.tl.attention_necessity` for what the
+    and stored with the network; where it is not told from 0 there is a warning. The list has edges
+    also where attention decides next to nothing. See :func:`tgem.tl.attention_necessity` for what the
     maps are worth in accuracy.
 
     Parameters
@@ -163,7 +163,7 @@ def network(
             **medians,
         },
     )
-    _warn_of_idle_attention(medians)
+    _warn_of_idle_attention(medians, n_edges=len(found.edges))
     return target if copy else None
 
 
@@ -188,7 +188,7 @@ def _medians(shares: np.ndarray[Any, Any], generator: np.random.Generator) -> di
     return found
 
 
-def _warn_of_idle_attention(medians: dict[str, float]) -> None:
+def _warn_of_idle_attention(medians: dict[str, float], *, n_edges: int) -> None:
     share, low, high = (medians[f"share_mean{end}"] for end in ("", "_low", "_high"))
     if low > 0 and high >= SMALL_SHARE:
         return
@@ -198,9 +198,13 @@ def _warn_of_idle_attention(medians: dict[str, float]) -> None:
         reason = "it cannot be told from 0"
     else:
         reason = f"that is below {SMALL_SHARE:.0%}"
+    advice = (
+        "The network has edges all the same, but do not read them as what makes the classes differ."
+        if n_edges
+        else "The network has no edges: attention takes no part in what the model decides."
+    )
     msg = (
         f"The cells' own attention carries {share:.2g} of the decision ({low:.2g} to {high:.2g} "
-        f"with 95 % confidence): {reason}. The network has edges all the same, but do not read "
-        "them as what makes the classes differ. `tgem.tl.attention_necessity` says more."
+        f"with 95 % confidence): {reason}. {advice} `tgem.tl.attention_necessity` says more."
     )
     warn(msg, AttentionWarning)
