@@ -51,8 +51,8 @@ def network(
     **A network is worth reading as far as attention decides.** The share of the decision that the
     cells' own maps carry, against the mean maps of training cells, is measured on the same cells
     and stored with the network; where it is not told from 0 there is a warning. The list has edges
-    also where attention decides next to nothing. See :func:`tgem.tl.attention_necessity` for what the
-    maps are worth in accuracy.
+    also where attention decides next to nothing. See :func:`tgem.tl.attention_necessity` for what
+    the maps are worth in accuracy.
 
     Parameters
     ----------
