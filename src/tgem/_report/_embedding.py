@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _UMAP = "X_umap"  # scanpy's
-# Readable on white, and on black when the dark theme turns lightness around.
+# Apart from both grounds, black and white.
 _CONFIDENCE = LinearSegmentedColormap.from_list(
-    "confidence", ["#D9D9D9", "#56B4E9", "#0072B2", "#002F4A"]
+    "confidence", ["#A8A8A8", "#7FC0E8", "#2A8FD0", "#00659E"]
 )
 _MISSING = "#D0D0D0"
 _LONGEST_NAME = 42
@@ -53,7 +53,7 @@ def _draw(adata: AnnData, shown: dict[str, str]) -> Axes:
     n_lines = -(-len(colours) // n_columns)
     drawn, axes = plt.subplots(
         1, len(shown), figsize=(3.6 * len(shown) + 0.4, 3.6 + 0.19 * n_lines), layout="constrained",
-        squeeze=False,
+        squeeze=False, facecolor="none",
     )  # fmt: skip
     places = np.asarray(adata.obsm[_UMAP], dtype=float)[:, :2]
     order = np.random.default_rng(0).permutation(len(places))  # no class hides the others
@@ -68,7 +68,7 @@ def _draw(adata: AnnData, shown: dict[str, str]) -> Axes:
             place = panel.inset_axes((0.25, -0.04, 0.5, 0.025))
             bar = drawn.colorbar(dots, cax=place, orientation="horizontal")
             bar.outline.set_visible(False)
-            bar.ax.tick_params(labelsize=8)
+            bar.ax.tick_params(labelsize=8, length=0)
         else:
             column = adata.obs[key]
             labels = column.astype(str).where(column.notna(), None)

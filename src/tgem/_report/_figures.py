@@ -7,6 +7,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgba
 
 from tgem._report._html import escaped
 
@@ -24,12 +25,17 @@ _LEAST = 620  # points; narrower windows scroll a wide figure
 
 
 def figure(draw: Callable[..., Any], *arguments: Any, label: str, **settings: Any) -> str:
-    """Return what `draw` puts on paper, whatever the user's style; `label` describes it."""
+    """Return what `draw` puts on paper, whatever the user's style; `label` describes it.
+
+    The dark theme turns its lightness around, but for a figure on no ground: there only text is
+    turned, and the colours of cells stay those that the user knows from other figures.
+    """
     with plt.style.context(["default", _STYLE]):
         before = set(plt.get_fignums())
         try:
             drawn = draw(*arguments, **settings)
             first = drawn[0] if isinstance(drawn, list) else drawn
+            ground = to_rgba(first.figure.figure.get_facecolor())
             text = _svg(first.figure.figure)
         finally:
             for opened in set(plt.get_fignums()) - before:
@@ -42,16 +48,15 @@ def figure(draw: Callable[..., Any], *arguments: Any, label: str, **settings: An
         1,
     )
     return (
-        f'<div class="figure" tabindex="0" role="group" aria-label="{escaped(label)}">{text}</div>'
+        f'<div class="{"figure" if ground[3] else "figure clear"}" tabindex="0" role="group" '
+        f'aria-label="{escaped(label)}">{text}</div>'
     )
 
 
 def _svg(drawn: Figure) -> str:
     """SVG of a figure without what only a file of its own needs."""
     target = StringIO()
-    drawn.savefig(
-        target, format="svg", bbox_inches="tight", metadata=_WITHOUT, dpi=_PIXELS, facecolor="white"
-    )
+    drawn.savefig(target, format="svg", bbox_inches="tight", metadata=_WITHOUT, dpi=_PIXELS)
     text = target.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # would hold for the page

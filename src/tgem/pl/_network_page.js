@@ -192,6 +192,8 @@ function boxOf(node) {
   return [x - radius, y - radius, x + radius, y + radius];
 }
 
+const counted = (n) => n + (n === 1 ? " edge" : " edges");
+
 function neighbours(gene) {
   const near = new Set([gene]);
   for (const i of edges) {
@@ -231,7 +233,7 @@ function list() {
     return;
   }
   const node = byGene.get(chosen);
-  heading(data.genes[chosen] + ": " + node.degree + " edges");
+  heading(data.genes[chosen] + ": " + counted(node.degree));
   line(side, "all genes", "", "", () => choose(null));
   for (const i of edges) {
     if (data.source[i] !== chosen && data.target[i] !== chosen) continue;
@@ -317,7 +319,7 @@ function under(x, y) {
 function describe(found) {
   if (found.node) {
     const node = found.node;
-    return data.genes[node.gene] + ": " + node.degree + " edges, strength " + node.strength.toPrecision(3);
+    return data.genes[node.gene] + ": " + counted(node.degree) + ", strength " + node.strength.toPrecision(3);
   }
   const i = found.edge, layer = data.layers.length ? ", layer " + data.layers[data.layer[i]] : "";
   return data.genes[data.source[i]] + " \u2192 " + data.genes[data.target[i]] + ": " + data.weight[i] + layer;
