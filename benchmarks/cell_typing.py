@@ -107,21 +107,21 @@ def missing_jobs(
     return jobs
 
 
-def run(job: Job, threads: int, out: Path) -> str | None:
+def run(job: Job, options: argparse.Namespace, script: str) -> str | None:
     """Measure in a process of its own; return the end of its messages if it failed."""
-    command = [sys.executable, __file__, "--out", str(out), "--measure", job.data, job.method]
+    command = [sys.executable, script, "--out", str(options.out), "--measure", job.data, job.method]
     command += map(str, job.splits)
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(options.threads))
     done = subprocess.run(command, env=environment, check=False, stderr=subprocess.PIPE, text=True)
     return done.stderr[-2000:] if done.returncode else None
 
 
-def run_all(jobs: list[Job], options: argparse.Namespace) -> int:
+def run_all(jobs: list[Job], options: argparse.Namespace, script: str = __file__) -> int:
     """Measure everything, some jobs at a time; return the number of those that failed."""
     n_splits, start, n_done, n_failed = sum(len(job.splits) for job in jobs), time.time(), 0, 0
     print(f"{n_splits} results to measure in {len(jobs)} jobs")
     with ThreadPoolExecutor(options.workers) as pool:
-        failures = pool.map(lambda job: run(job, options.threads, options.out), jobs)
+        failures = pool.map(lambda job: run(job, options, script), jobs)
         for job, failure in zip(jobs, failures, strict=True):
             n_done += len(job.splits)
             minutes = (time.time() - start) / 60
