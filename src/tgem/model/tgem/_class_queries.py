@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from tgem.model.tgem._context_gain import NOT_WEIGHED, ContextGain
 from tgem.model.tgem._typing_module import TypingModule
 from tgem.nn.context import ContextAttention
-
-if TYPE_CHECKING:
-    from tgem.model.tgem._context_gain import ContextGain
 
 # A gene that is on in a few cells only has a standardised level of 20 and more there.
 LARGEST_LEVEL = 5.0
@@ -21,7 +19,7 @@ class ClassQueryModule(TypingModule):
     r"""Each class asks every gene for its level and for its context.
 
     .. math::
-        \mathrm{logit}_c = \sum_i a_{ci} x_i + \sum_{h,i} g_{chi} z_{hi} + \beta_c
+        \mathrm{logit}_c = \sum_i a_{ci} x_i + \gamma \sum_{h,i} g_{chi} z_{hi} + \beta_c
 
     with :math:`x` the expression, standardised per gene by the training cells and limited to
     :math:`\pm 5`, and :math:`z_{hi}` the context of gene *i* that attention head *h* finds
@@ -32,6 +30,8 @@ class ClassQueryModule(TypingModule):
     The queries for levels, :math:`a`, and the biases are not trained by gradient descent but set,
     to the linear classifier that predicts unseen cells best (:meth:`set_levels`). The queries for
     contexts, :math:`g`, start at zero and learn with the maps what that classifier leaves over.
+    How much they count, :math:`\gamma`, is set by cells that were not trained on
+    (:meth:`weigh_contexts`).
 
     Dropout acts on the genes of the contexts alone, which could otherwise learn few training cells
     by heart before they find a product that holds in others.
@@ -64,7 +64,7 @@ class ClassQueryModule(TypingModule):
         self.context_query = nn.Parameter(torch.zeros(n_classes, n_heads, n_genes))
         nn.init.zeros_(self.level_query.weight)
         nn.init.zeros_(self.level_query.bias)
-        self.register_buffer("context_gain", torch.zeros(3))
+        self.register_buffer("context_gain", torch.tensor(NOT_WEIGHED))
 
     def set_standardization(self, mean: Tensor, scale: Tensor) -> None:
         """Fix each gene's centre and scale; a gene that never varies keeps scale 1."""
@@ -84,7 +84,8 @@ class ClassQueryModule(TypingModule):
 
     def class_weights(self) -> Tensor:
         """The class queries, ``(n_classes, (1 + n_heads) * n_genes)``."""
-        return torch.cat([self.level_query.weight, self.context_query.flatten(1)], dim=1)
+        of_contexts = self.context_weight * self.context_query.flatten(1)
+        return torch.cat([self.level_query.weight, of_contexts], dim=1)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits of the classes, ``(n_obs, n_classes)``, from expression ``(n_obs, n_genes)``."""
@@ -99,7 +100,12 @@ class ClassQueryModule(TypingModule):
 
     def _from_contexts(self, levels: Tensor) -> Tensor:
         contexts = self.dropout(self.attention(levels, self.dropout(levels)))
-        return torch.einsum("chg,...hg->...c", self.context_query, contexts)
+        return self.context_weight * torch.einsum("chg,...hg->...c", self.context_query, contexts)
+
+    @property
+    def context_weight(self) -> Tensor:
+        """How much contexts count."""
+        return self.context_gain[-1]
 
     @torch.no_grad()
     def set_levels(self, weight: Tensor, bias: Tensor) -> None:
@@ -107,8 +113,6 @@ class ClassQueryModule(TypingModule):
         self.level_query.weight.copy_(weight)
         self.level_query.bias.copy_(bias)
 
-    @torch.no_grad()
-    def weigh_contexts(self, gain: ContextGain) -> None:
-        """Multiply the queries for contexts by the weight that cells held out give them."""
-        self.context_query.mul_(gain.weight)
+    def weigh_contexts(self, gain: ContextGain = NOT_WEIGHED) -> None:
+        """Give contexts the weight that cells held out give them; 1 while they are trained."""
         self.context_gain.copy_(torch.tensor(gain))

@@ -41,6 +41,9 @@ class ContextGain(NamedTuple):
         return f"attention: set aside ({gain} on cells held out), the classifier is linear"
 
 
+NOT_WEIGHED = ContextGain(0.0, 0.0, 1.0)
+
+
 def context_gain(linear: Array, contexts: Array, codes: Array) -> ContextGain:
     """Weigh contexts by the log-likelihood of cells that were not trained on.
 

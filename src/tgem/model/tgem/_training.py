@@ -65,6 +65,7 @@ def linear_first(
     linear = levels[held_out] @ start.of_rest.weight.T + start.of_rest.bias
     del levels
     _set(module, start.of_rest)
+    module.weigh_contexts()
     try:
         yield np.setdiff1d(cells, chosen[held_out])
         contexts = _context_logits(module, dataset, chosen[held_out])
