@@ -41,6 +41,8 @@ def make_model(preset, **options):
                 weight.fill_(0.3)
             elif "attention" in name or name == "context_query":
                 weight.add_((0.1 if name == "context_query" else 0.8) * noise)
+        if preset == "default":
+            model.module.weigh_contexts()  # as if cells held out had asked for all of them
     if preset == "paper":
         model.module.norm.eps = 0.5
     return model, adata

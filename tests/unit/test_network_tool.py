@@ -74,9 +74,8 @@ def test_share_against_nothing_is_that_of_dense_maps(interacting):
         maps = (q[..., None] * module.attention.key[:, None, :]).softmax(-1)
         maps = maps * (1 - torch.eye(x.shape[1]))
         contexts = (maps @ values[:, None, :, None])[..., 0]
-        return module.level_query(values) + torch.einsum(
-            "chg,nhg->nc", module.context_query, contexts
-        )
+        added = torch.einsum("chg,nhg->nc", module.context_query, contexts)
+        return module.level_query(values) + module.context_weight * added
 
     with torch.no_grad():
         nothing = torch.zeros(1, cells.shape[1])

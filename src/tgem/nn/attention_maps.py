@@ -77,9 +77,17 @@ class AttentionSite(nn.Module):
     given
         Maps to use instead of the layer's own, or ``None``. See
         :func:`~tgem.nn.swapped_attention.swapped`.
+    recorded
+        Whether the states that it is called with are being recorded.
     """
 
     given: Maps | None = None
+    recorded: bool = False
+
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether a network must run this layer even if its output does not depend on it."""
+        return self.recorded or self.given is not None
 
     @abstractmethod
     def maps(self, *states: Tensor) -> CellMaps:

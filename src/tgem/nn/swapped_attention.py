@@ -79,9 +79,12 @@ def states_at_sites(module: nn.Module, *inputs: Tensor) -> list[States]:
 
     hooks = [site.register_forward_pre_hook(remember) for site in sites]
     try:
+        for site in sites:
+            site.recorded = True
         module(*inputs)
     finally:
-        for hook in hooks:
+        for site, hook in zip(sites, hooks, strict=True):
+            site.recorded = False
             hook.remove()
     return [seen[site] for site in sites]
 

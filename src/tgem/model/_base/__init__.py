@@ -9,6 +9,7 @@ from tgem.model._base._attribution import AttributionResult
 from tgem.model._base._classifier import ClassifierModel
 from tgem.model._base._explained import ExplainedClassifier
 from tgem.model._base._model import SupervisedModel
+from tgem.model._base._retraining import RetrainedClassifier
 
 __all__ = [
     "AttentionClassifier",
@@ -20,6 +21,7 @@ __all__ = [
     "ExplainedAttentionClassifier",
     "ExplainedClassifier",
     "NetworkClassifier",
+    "RetrainedClassifier",
     "SummarizedClassifier",
     "SupervisedModel",
 ]

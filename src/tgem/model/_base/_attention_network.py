@@ -48,6 +48,13 @@ class AttentionNetwork(NamedTuple):
     layers: pd.DataFrame
     cells: np.ndarray[Any, Any]
 
+    @classmethod
+    def empty(cls) -> AttentionNetwork:
+        """Return a network of no cells."""
+        kinds = {"layer": np.int64, "weight": np.float64}
+        edges = {name: pd.Series(dtype=kinds.get(name, object)) for name in COLUMNS}
+        return cls(pd.DataFrame(edges), pd.DataFrame(), np.empty(0, dtype=int))
+
 
 class NetworkClassifier(ExplainedAttentionClassifier):
     """A classifier whose attention between genes is read as a network."""

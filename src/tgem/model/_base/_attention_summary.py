@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 
 from tgem._core.validate import cell_indices, check_choice
-from tgem.model._base._attention_network import NetworkClassifier
 from tgem.model._base._attention_totals import AttentionSummary, AttentionTotals, LayerAttention
 from tgem.model._base._cell_groups import column_of_groups
+from tgem.model._base._retraining import RetrainedClassifier
 from tgem.nn.site_attribution import between_genes
 from tgem.nn.statistics import attention_statistics
 from tgem.nn.swapped_attention import own_maps
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 
 
-class SummarizedClassifier(NetworkClassifier):
+class SummarizedClassifier(RetrainedClassifier):
     """A classifier whose attention can be summarised."""
 
     def get_attention_entropy(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 
+class NoCellsError(ValueError):
+    """No cell is typed correctly."""
+
+
 def column_of_groups(adata: AnnData, cells: np.ndarray[Any, Any], groupby: str) -> pd.Series[Any]:
     """A column of ``adata.obs`` that holds groups of cells, for some cells."""
     check_key(adata, "obs", groupby)
@@ -48,7 +52,7 @@ def groups_of_cells(
             f"Expected cells that the model types correctly, found none among {len(given)}. "
             "Train the model longer, or name other cells with `indices` or `groupby`."
         )
-        raise ValueError(msg)
+        raise NoCellsError(msg)
     if empty:
         msg = f"No cell of {listed(empty)} is typed correctly: these classes have no network."
         warn(msg, TrainingWarning)

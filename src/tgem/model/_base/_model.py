@@ -168,6 +168,11 @@ class SupervisedModel(RegisteredModel):
                     **trainer_kwargs,
                 )
                 self.train_indices = split.train
+            settings = options | {"plan_kwargs": options["plan_kwargs"] | (plan_kwargs or {})}
+            del settings["train_size"], settings["validation_size"]
+            settings |= {"seed": seed, "early_stopping": early_stopping}
+            settings |= {"accelerator": accelerator, "devices": devices}
+            self._trainings.append(settings | trainer_kwargs)
 
     def _check_registered(self, adata: AnnData) -> None:
         """Raise if the data were changed since they were set up in a way that would mislead."""

@@ -55,6 +55,7 @@ class RegisteredModel(BaseModelClass):
         self._init_params = init_params
         self._fields = self._make_fields(**self.registry_[SETUP_ARGS])
         self._seed: int | None = None
+        self._trainings: list[dict[str, Any]] = []  # settings of every call of `train`
         with seeded(0):
             self.module = self._make_module()
         self.module.eval()

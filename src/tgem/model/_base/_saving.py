@@ -52,6 +52,7 @@ class SavedModel:
         model.is_trained_ = self.description["is_trained"]
         model.min_gene_share = self.description["min_gene_share"]
         model._seed = self.description["seed"]
+        model._trainings = self.description.get("trainings", [])
         for attribute in SPLIT_ATTRIBUTES:
             cells = self.description["split"][attribute]
             setattr(model, attribute, None if cells is None else np.asarray(cells, dtype=np.int64))
@@ -91,6 +92,7 @@ def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
         "init_params": model._init_params,
         "is_trained": bool(model.is_trained_),
         "seed": model._seed,
+        "trainings": [_plain(settings) for settings in model._trainings],
         "min_gene_share": model.min_gene_share,
         "versions": {name: version(name) for name in PACKAGES},
         "weights_sha256": _checksum(folder / WEIGHTS),
@@ -101,6 +103,12 @@ def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
             for name in SPLIT_ATTRIBUTES
         },
     }
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a training that text can hold: loggers and the like are no part of it."""
+    kinds = (str, int, float, bool, list, dict, type(None))
+    return {name: value for name, value in settings.items() if isinstance(value, kinds)}
 
 
 def read_saved(folder: Path, class_name: str | None = None) -> SavedModel:

@@ -91,7 +91,9 @@ class ClassQueryModule(TypingModule):
         """Logits of the classes, ``(n_obs, n_classes)``, from expression ``(n_obs, n_genes)``."""
         (expression,) = inputs
         levels = self.levels(expression)
-        logits: Tensor = self.level_query(levels) + self._from_contexts(levels)
+        logits: Tensor = self.level_query(levels)
+        if self.context_weight or self.attention.is_looked_at:
+            logits = logits + self._from_contexts(levels)
         return logits
 
     def context_logits(self, expression: Tensor) -> Tensor:

@@ -179,6 +179,10 @@ class TGEM(SummarizedClassifier):
         else:
             yield cells
 
+    def _count_attention(self) -> None:
+        if isinstance(self.module, ClassQueryModule):
+            self.module.weigh_contexts()
+
     @property
     def attention_gain(self) -> ContextGain | None:
         """What attention is worth on training cells that it did not see.
