@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -58,6 +59,15 @@ class AttentionNetwork(NamedTuple):
 
 class NetworkClassifier(ExplainedAttentionClassifier):
     """A classifier whose attention between genes is read as a network."""
+
+    @property
+    def digest(self) -> str:
+        """A name for the weights, to tell which model a result is of."""
+        found = hashlib.sha256()
+        for name, value in sorted(self.module.state_dict().items()):
+            found.update(name.encode())
+            found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()[:16]
 
     def _default_edges(self) -> tuple[int | None, float | None]:
         """`n_edges` and `top_fraction` where the caller names neither."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tgem.model._base._registered import Cells
 
-FEWEST_EPOCHS = 2
+FEWEST_EPOCHS, MOST_EPOCHS = 2, 20
 
 
 class TGEM(SummarizedClassifier):
@@ -157,7 +157,7 @@ class TGEM(SummarizedClassifier):
         n_steps = training.pop("n_steps", None)
         if n_steps is not None:
             n_epochs = round(n_steps * training["batch_size"] / self._data(None).n_obs)
-            training["max_epochs"] = max(n_epochs, FEWEST_EPOCHS)
+            training["max_epochs"] = min(max(n_epochs, FEWEST_EPOCHS), MOST_EPOCHS)
         return training
 
     def _default_edges(self) -> tuple[int | None, float | None]:
