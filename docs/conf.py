@@ -428,6 +428,56 @@ def _typing_not_run(result: dict[str, Any]) -> str:
     return "\n".join(["Not run:", "", *lines]) if lines else ""
 
 
+def _ablation_benchmark() -> str:
+    """For each data set, a table of every variant and of its difference to its base."""
+    path = RESULTS / "ablation.json"
+    result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"data": {}}
+    if not result["data"]:
+        return "Not measured yet: `python benchmarks/ablation.py` writes the results.\n"
+    header = ["", "accuracy", "its difference", "macro-F1", "log-likelihood", "its difference"]
+    header += ["own less mean maps", "weight", "training", "splits"]
+    parts = [_machine(result)]
+    for data in result["data"].values():
+        parts += [
+            f"**{data['title']}**: {data['n_train']:,} cells to train on, {data['n_held']:,} held "
+            f"out, {data['n_genes']:,} genes",
+            _table(header, _ablation_rows(result, data)),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _ablation_rows(result: dict[str, Any], data: dict[str, Any]) -> list[list[str]]:
+    rows, family = [], None
+    for name, found in data["variants"].items():
+        variant = result["variants"][name]
+        if variant["family"] != family:
+            family = variant["family"]
+            rows.append([f"*{result['families'][family]}*", *[""] * 9])
+        difference = found.get("difference", {})
+        rows.append(
+            [
+                variant["title"],
+                _spread(found["accuracy"]),
+                _spread(difference.get("accuracy"), "+"),
+                _spread(found["macro_f1"]),
+                _spread(found["log_likelihood"]),
+                _spread(difference.get("log_likelihood"), "+"),
+                _spread(found["cell_specific"], "+"),
+                _spread(found["attention_weight"]),
+                f"{found['train_process_s']['mean']:.3g} s",
+                str(found["n_splits"]),
+            ]
+        )
+    return rows
+
+
+def _spread(found: dict[str, Any] | None, sign: str = "") -> str:
+    if found is None:
+        return ""
+    spread = "" if found["sd"] is None else f" ± {found['sd']:.3f}"
+    return f"{found['mean']:{sign}.3f}{spread}"
+
+
 def _machine(result: dict[str, Any]) -> str:
     machine = result["machine"]
     return (
@@ -446,6 +496,7 @@ for name, write in {
     "deeplift": _deeplift_benchmark,
     "splicing": _splicing_benchmark,
     "typing": _typing_benchmark,
+    "ablation": _ablation_benchmark,
     "epiattention": _epiattention_benchmark,
 }.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +14,21 @@ import torch
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(SCRIPTS))
 
+from ablation import missing_jobs  # noqa: E402
 from ablations import class_queries, published  # noqa: E402
 from ablations.inner import CONTROL, Inner, inner_split  # noqa: E402
 from ablations.measure import measured, rung_scores  # noqa: E402
+from ablations.model import StudiedTGEM, fit_network  # noqa: E402
 from ablations.report import mean_and_spread, report  # noqa: E402
 from ablations.variants import CLASS_QUERIES, PAPER, REFERENCE, variants  # noqa: E402
 from cell_types.data import DATA, Cells  # noqa: E402
 from cell_types.measure import read_records  # noqa: E402
 from cell_types.splits import make_split  # noqa: E402
+from cell_types.transformers import as_adata  # noqa: E402
+from cell_typing import Job  # noqa: E402
 
 from tgem.model.tgem._module import TGEMModule  # noqa: E402
-from tgem.nn.swapped_attention import RUNGS  # noqa: E402
+from tgem.nn.swapped_attention import RUNGS, attention_sites  # noqa: E402
 
 
 def run_quickly(folder):
@@ -70,33 +75,46 @@ def test_the_control_tells_classes_apart_by_products_only():
     inner = inner_split(CONTROL, 0)
     assert len(inner.train.labels) + len(inner.held.labels) == 3000
     assert inner.checksum() != inner_split(CONTROL, 1).checksum()
-    linear = measured(inner, variants()["linear_start"], 0)
+    few = Inner(inner.train[np.arange(600)], inner.held)
+    linear = measured(few, variants()["linear_start"], 0)
     assert linear["accuracy"] < 1 / len(set(inner.held.labels)) + 0.07
 
 
 # -- variants -------------------------------------------------------------------------------
 
 
-def shortened(variant):
-    """Few epochs, for networks; the study's own settings for the others."""
-    training = variant.training | {"max_epochs": 2} if variant.preset else variant.training
-    return replace(variant, training=training)
+# One of each kind: the others differ in a number only.
+KINDS = [name for name, each in variants().items() if each.network or each.n_members > 1]
+KINDS += ["logistic_regression", "linear_start", REFERENCE, PAPER, "paper_adamw"]
+START_ANEW = {"descended_levels", "softmax_queries"}
 
 
-@pytest.mark.parametrize("name", variants())
-def test_every_variant_runs_and_is_scored(inner, name):
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_runs_and_is_scored(inner, name):
     variant = variants()[name]
-    record = measured(inner, shortened(variant), 0)
+    record = measured(inner, replace(variant, training=variant.training | {"max_epochs": 1}), 0)
     assert record["n_held"] == 25
     assert 0 <= record["accuracy"] <= 1
-    is_network = variant.fit.__name__ == "fit_network"
-    assert set(record["ladder"]) >= (set(RUNGS) if is_network else set())
-    if is_network:
+    if variant.fit is fit_network:
+        assert set(record["ladder"]) == set(RUNGS)
         own, mean = (record["ladder"][rung]["accuracy"] for rung in ("own", "mean"))
         assert record["cell_specific"] == pytest.approx(own - mean)
-    if variant.family == CLASS_QUERIES and name not in {"descended_levels", "softmax_queries"}:
+    if variant.family == CLASS_QUERIES and name not in START_ANEW:
         assert record["accuracy"] > 0.7  # it starts as a linear classifier
     json.dumps(record)
+
+
+@pytest.mark.parametrize("name", [n for n, each in variants().items() if each.fit is fit_network])
+def test_every_network_can_be_made(inner, name):
+    adata = as_adata(inner.train)
+    adata.obs["label"] = inner.train.labels
+    StudiedTGEM.setup_anndata(adata, labels_key="label")
+    variant = variants()[name]
+    module = StudiedTGEM(adata, variant).module
+    assert module(torch.rand(2, 30)).shape == (2, 3)
+    attention = {site.query.shape[0] for site in attention_sites(module) if hasattr(site, "query")}
+    if "n_heads" in variant.options and attention:
+        assert attention == {variant.options["n_heads"]}
 
 
 def test_variants_are_compared_with_their_kind():
@@ -178,12 +196,22 @@ def test_writes_a_table_of_paired_differences(quick_run):
     assert table["linear_start"]["cell_specific"] is None
 
 
-def test_a_second_run_measures_only_what_is_missing(quick_run):
-    path = quick_run / "ablation" / "synthetic.jsonl"
-    lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:3]) + "\n" + lines[3][:40])
-    assert "1 results to measure in 1 jobs" in run_quickly(quick_run)
-    assert len(read_records(path)) == 4
+def test_only_what_is_missing_is_measured(quick_run, tmp_path):
+    lines = (quick_run / "ablation" / "synthetic.jsonl").read_text().splitlines()
+    checksums = json.loads((quick_run / "ablation" / "splits.json").read_text())
+    chosen = {name: variants()[name] for name in ("linear_start", "default")}
+    options = Namespace(data=["synthetic"], splits=2, redo=False)
+    assert missing_jobs(checksums, chosen, options, quick_run / "ablation") == []
+    # killed in the middle of a line
+    (tmp_path / "synthetic.jsonl").write_text("\n".join(lines[:3]) + "\n" + lines[3][:40])
+    assert missing_jobs(checksums, chosen, options, tmp_path) == [Job("synthetic", "default", (1,))]
+    options.redo = True
+    assert [job.splits for job in missing_jobs(checksums, chosen, options, tmp_path)] == [
+        (0, 1)
+    ] * 2
+    options.data = ["facs1000"]
+    cheap = {"heads_4": variants()["heads_4"]}
+    assert missing_jobs({"facs1000": {}}, cheap, options, tmp_path) == []  # takes no part there
 
 
 def test_results_of_other_settings_do_not_count(quick_run):
