@@ -64,6 +64,14 @@ def network_params(data: Any, prefix: str) -> dict[str, Any]:
     return dict(data.uns.get(keys.REGULATION_NETWORK.params_key(prefix), {}))
 
 
+def is_idle(params: dict[str, Any]) -> bool:
+    """Whether the cells' own attention is not told from one that decides nothing."""
+    if "share_mean_low" not in params:
+        return False
+    low, high = float(params["share_mean_low"]), float(params["share_mean_high"])
+    return low <= 0 or high < SMALL_SHARE
+
+
 def share_text(params: dict[str, Any]) -> str:
     """How much of the decision the cells' own attention carries; empty where not recorded."""
     if "share_mean" not in params:

@@ -14,6 +14,6 @@ DELAY_SECONDS = 3
 T = TypeVar("T")
 
 
-def track(items: Sequence[T], description: str) -> Iterator[T]:
-    """Iterate over `items`, showing progress once it has taken three seconds."""
-    yield from tqdm(items, desc=description, delay=DELAY_SECONDS, leave=False)
+def track(items: Sequence[T], description: str, *, delay: float = DELAY_SECONDS) -> Iterator[T]:
+    """Iterate over `items`, showing progress once it has taken `delay` seconds."""
+    yield from tqdm(items, desc=description, delay=delay, leave=False)

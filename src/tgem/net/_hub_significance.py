@@ -43,7 +43,8 @@ def hub_significance(
     direction
         Edges to count, as in :func:`hubs`.
     statistic
-        ``"degree"`` or ``"strength"``.
+        ``"degree"`` or ``"strength"``, as a share of the strengths of all genes of the class:
+        weights are relative to each network's largest, so that their sums do not compare.
     genes
         All genes that could have been hubs, each a test. By default those with such an edge in
         any of the networks.
@@ -70,12 +71,53 @@ def hub_significance(
     >>> found.loc[found["fdr"] < 0.05, "gene"].tolist()
     ['A']
     """
-    check_choice("statistic", statistic, ("degree", "strength"))
     found = hubs(observed, direction=direction)
     nulls = [
         hubs(table, direction=direction)
         for table in checked_list(null_tables, called="null_tables")
     ]
+    return compare_hubs(found, nulls, statistic=statistic, genes=genes, n_matched=n_matched)
+
+
+def compare_hubs(
+    found: pd.DataFrame,
+    nulls: list[pd.DataFrame],
+    *,
+    statistic: Statistic = "degree",
+    genes: Sequence[str] | None = None,
+    n_matched: int | None = None,
+) -> pd.DataFrame:
+    """Compare hubs with those of null networks, of which only the hubs were kept.
+
+    Parameters
+    ----------
+    found
+        Table of :func:`hubs`.
+    nulls
+        The same of each null network.
+    statistic, genes, n_matched
+        As in :func:`hub_significance`.
+
+    Returns
+    -------
+    As :func:`hub_significance`.
+
+    Raises
+    ------
+    ValueError
+        If a class has no null network, or `genes` lacks a hub.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tgem import net
+    >>> star = pd.DataFrame({"source": "A", "target": list("BCDE"), "weight": 1.0})
+    >>> ring = pd.DataFrame({"source": list("ABCD"), "target": list("BCDE"), "weight": 1.0})
+    >>> found = net.compare_hubs(net.hubs(star), [net.hubs(ring)] * 20)
+    >>> found.loc[found["fdr"] < 0.05, "gene"].tolist()
+    ['A']
+    """
+    check_choice("statistic", statistic, ("degree", "strength"))
     parts = []
     for label, rows in by_class(found):
         own = [null[null["class"] == label] for null in nulls]
@@ -124,7 +166,9 @@ def _tested_genes(
 def _aligned(table: pd.DataFrame, statistic: str, genes: list[str]) -> np.ndarray[Any, Any]:
     """Statistic of each gene; without an edge it is 0."""
     values = table.set_index("gene")[statistic].reindex(genes).fillna(0.0)
-    return values.to_numpy(dtype=np.float64)
+    numbers = values.to_numpy(dtype=np.float64)
+    # Weights of different networks have different scales: only their shares can be compared.
+    return numbers / (numbers.sum() or 1.0) if statistic == "strength" else numbers
 
 
 def strength_significance(

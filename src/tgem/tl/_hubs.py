@@ -10,10 +10,21 @@ from mudata import MuData
 
 from tgem._core import keys
 from tgem._core.mudata_compat import copied
-from tgem._core.networks import network_key, network_params, network_prefix, read_network
+from tgem._core.networks import (
+    network_key,
+    network_params,
+    network_prefix,
+    read_network,
+)
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.net import hub_significance, strength_significance
 from tgem.net import hubs as count_hubs
+from tgem.tl._hubs_null import (
+    against_retrainings,
+    is_not_tested,
+    is_of_retrainings,
+    null_of_retrainings,
+)
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
@@ -21,19 +32,23 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from tgem.model._base import RetrainedClassifier
+
 Data = TypeVar("Data", AnnData, MuData)
 
+N_DEALS = 1000
 _COLUMNS = ["class", "gene", "degree", "strength", "rank", "p_value", "fdr"]
 
 
 def hubs(
     adata: Data,
+    model: RetrainedClassifier | None = None,
     *,
     direction: Literal["both", "out", "in"] | None = None,
     targets: Literal["target", "gene"] = "target",
     null: Sequence[pd.DataFrame] | Literal["degree"] | None = None,
     statistic: Literal["degree", "strength"] | None = None,
-    n_permutations: int = 1000,
+    n_permutations: int | None = None,
     seed: int = 0,
     key_added: str | None = None,
     copy: bool = False,
@@ -44,13 +59,30 @@ def hubs(
     :class:`~tgem.model.DeepSF` they are the factors that regulate the most isoforms or genes, in
     that of :class:`~tgem.model.EpiAttention` those that change the most genes' prediction.
     A list cut to its strongest edges always has hubs, also when the labels mean nothing: without
-    `null` they are ranked but not tested.
+    `model` or `null` they are ranked but not tested.
+
+    With `model`, they are tested: **the model is trained again on permuted labels**, by default 20
+    times, which takes 20 times as long as its training did and shows its progress. Labels are
+    permuted within training, validation and test cells, everything else is the same, and the
+    network is read from the same cells in the same way. A gene's share of the strength of all
+    genes is compared with the shares in these networks. What was trained is kept in the data: a
+    call that was interrupted goes on where it ended, one with more permutations trains only the
+    rest, and one without `model` trains none.
+
+    The p-value answers whether a gene's edges are heavier than if cells had any other labels. It
+    asks no more than that: a gene may be a significant hub because it varies together with a gene
+    that decides. Genes are not tested where the cells' own attention decides next to nothing, as
+    :func:`tgem.tl.network` says; a network of attention that decides nothing depends on the labels
+    all the same, by the weights behind the attention.
 
     Parameters
     ----------
     adata
         AnnData or MuData with a network in ``.uns``, such as :func:`tgem.tl.network`,
         :func:`tgem.tl.regulation` or :func:`tgem.tl.regulatory_network` writes.
+    model
+        The model whose network :func:`tgem.tl.network` wrote, with its training cells: tests the
+        hubs against models trained on permuted labels.
     direction
         ``"out"`` counts the edges that leave a gene, ``"in"`` those that enter it, ``"both"`` their
         sum. By default ``"out"`` where the network goes from factors to isoforms or genes, else
@@ -59,14 +91,17 @@ def hubs(
         ``"gene"`` counts isoforms of one gene as one target, by the network's column ``gene``; the
         absolute weights of the isoforms are added up.
     null
-        Null networks, read in the same way from models trained on permuted labels (at least 20
-        for a single hub to reach a false discovery rate of 0.05); or ``"degree"``: is a hub's
-        strength larger than its degree explains? See :func:`tgem.net.hub_significance` and
-        :func:`tgem.net.strength_significance`.
+        Instead of `model`: null networks, read in the same way from models trained on permuted
+        labels (at least 20 for a single hub to reach a false discovery rate of 0.05); or
+        ``"degree"``: is a hub's strength larger than its degree explains? See
+        :func:`tgem.net.hub_significance` and :func:`tgem.net.strength_significance`.
     statistic
-        What is tested, ``"degree"`` by default; with ``null="degree"`` it is ``"strength"``.
+        What is tested: ``"strength"``, of which the degree is a coarser count and where a network
+        has most pairs of genes none at all, or ``"degree"``. With null networks in `null`,
+        ``"degree"`` by default.
     n_permutations, seed
-        With ``null="degree"``: how often the weights are dealt anew, and the seed.
+        Trainings on permuted labels, 20 by default; or, with ``null="degree"``, how often the
+        weights are dealt anew, 1,000 by default. And the seed of the permutations.
     key_added
         Prefix of the slots to read and write. By default that of the network that is there:
         ``"tgem"``, ``"deepsf"`` or ``"epi"``.
@@ -82,7 +117,11 @@ def hubs(
         ``degree``, ``strength`` (sum of absolute weights), ``rank``, ``p_value`` and ``fdr``
         (Benjamini and Hochberg within a class), both missing without `null`;
     ``.uns["tgem_hubs_params"]``
-        the settings, the number of null networks and tgem's version.
+        the settings, the number of null networks and tgem's version;
+    ``.uns["tgem_hubs_null"]``
+        with `model`: long DataFrame with a row for each permutation, class and gene:
+        ``permutation``, ``class``, ``gene``, ``out_degree``, ``in_degree``, ``out_strength``,
+        ``in_strength``.
 
     Raises
     ------
@@ -90,7 +129,13 @@ def hubs(
         If there is no network.
     ValueError
         If there are several and `key_added` names none, for an unknown setting, a table that is no
-        network, or a class without null networks; `adata` is then unchanged.
+        network, a class without null networks, or a model that is not the network's or holds no
+        training cells; `adata` is then unchanged.
+    RuntimeError
+        If the model is not trained.
+    KeyboardInterrupt
+        If the trainings are interrupted; those that are finished are then in the data, unless a
+        copy was asked for.
 
     Examples
     --------
@@ -113,36 +158,56 @@ def hubs(
     """
     check_data(adata, AnnData | MuData)
     check_choice("targets", targets, ("target", "gene"))
-    check_count("n_permutations", n_permutations)
-    tested = _tested(null, statistic)
+    if n_permutations is not None:
+        check_count("n_permutations", n_permutations)
     prefix = network_prefix(adata, key_added)
     network = read_network(adata, prefix)
+    retrained = is_of_retrainings(adata, model, prefix, null=null, targets=targets)
+    tested = _tested(null, statistic, retrained=retrained)
     if direction is None:
         of_factors = network_params(adata, prefix).get("sources") == "factors"
         direction = "out" if of_factors or "gene" in network else "both"
     counted = _between_genes(network, "network") if targets == "gene" else network
     params: dict[str, Any] = {"network": network_key(prefix), "targets": targets}
     params |= {"direction": direction, "statistic": tested}
-    if null is None:
+    trained: tuple[pd.DataFrame, dict[str, Any]] | None = None
+    target = adata
+    if retrained and is_not_tested(adata, prefix):
+        table = count_hubs(counted, direction=direction).assign(p_value=np.nan, fdr=np.nan)
+        params |= {"null": "not tested: attention decides next to nothing"}
+    elif retrained:
+        target = copied(adata) if copy else adata
+        trained = null_of_retrainings(
+            target, model, prefix, n_permutations=n_permutations, seed=seed
+        )
+        table = against_retrainings(counted, trained, params, network_params(adata, prefix))
+        params |= {"null": "permuted labels"}
+        params |= {name: trained[1][name] for name in ("n_permutations", "seed")}
+    elif null is None:
         table = count_hubs(counted, direction=direction).assign(p_value=np.nan, fdr=np.nan)
     elif isinstance(null, str):
         table = strength_significance(
-            counted, direction=direction, n_permutations=n_permutations, seed=seed
+            counted, direction=direction, n_permutations=n_permutations or N_DEALS, seed=seed
         )
-        params |= {"null": null, "n_permutations": int(n_permutations), "seed": int(seed)}
+        params |= {"null": null, "n_permutations": n_permutations or N_DEALS, "seed": int(seed)}
     else:
         nulls = list(null)
         if targets == "gene":
             nulls = [_between_genes(each, f"null[{at}]") for at, each in enumerate(nulls)]
         table = hub_significance(counted, nulls, direction=direction, statistic=tested or "degree")
         params |= {"null": "networks", "n_null": int(table["n_null"].min() if len(table) else 0)}
-    target = copied(adata) if copy else adata
+    target = copied(adata) if copy and target is adata else target
+    if trained is not None:
+        keys.HUBS_NULL.write(target, trained[0], prefix)
+        record(target, keys.HUBS_NULL, prefix, trained[1])
     keys.HUBS.write(target, table[_COLUMNS], prefix)
     record(target, keys.HUBS, prefix, params)
     return target if copy else None
 
 
-def _tested(null: Any, statistic: str | None) -> Literal["degree", "strength"] | None:
+def _tested(
+    null: Any, statistic: str | None, *, retrained: bool
+) -> Literal["degree", "strength"] | None:
     """Say which statistic the null is of, and refuse what cannot be tested."""
     if isinstance(null, str):
         check_choice("null", null, ("degree",))
@@ -151,11 +216,14 @@ def _tested(null: Any, statistic: str | None) -> Literal["degree", "strength"] |
         raise TypeError(msg)
     if statistic is not None:
         check_choice("statistic", statistic, ("degree", "strength"))
+    if retrained:
+        return "degree" if statistic == "degree" else "strength"
     if null is None:
         if statistic is not None:
             msg = (
                 f"Expected `null` beside statistic={statistic!r}, got None: there is nothing to "
-                'test against. Give a list of null networks, or null="degree".'
+                "test against. Give the model, to train it on permuted labels, a list of null "
+                'networks, or null="degree".'
             )
             raise ValueError(msg)
         return None

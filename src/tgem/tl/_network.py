@@ -8,7 +8,8 @@ import numpy as np
 
 from tgem._core import keys
 from tgem._core.errors import AttentionWarning, warn
-from tgem._core.networks import SMALL_SHARE
+from tgem._core.networks import SMALL_SHARE, is_idle
+from tgem._core.validate import cell_indices
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -93,10 +94,11 @@ def network(
         long DataFrame, strongest first in each class: ``class``, ``layer`` (from 1), ``source``,
         ``target``, ``weight`` (between -1 and 1);
     ``.uns["tgem_network_params"]``
-        the settings; ``share_mean``, the median over the cells (500 of them at random where there
-        are more) of the share of the decision that their own maps carry, against the mean maps of
-        training cells, with its 95 % bootstrap interval ``share_mean_low`` to
-        ``share_mean_high``; ``share_zero`` and its limits, the same against the maps of a cell
+        the settings, the model's ``genes`` and a ``model_digest`` that tells it from others;
+        ``share_mean``, the median over the cells (500 of them at random where there are more) of
+        the share of the decision that their own maps carry, against the mean maps of training
+        cells, with its 95 % bootstrap interval ``share_mean_low`` to ``share_mean_high``;
+        ``share_zero`` and its limits, the same against the maps of a cell
         that expresses nothing; and ``layers``, a DataFrame with the largest weight before scaling,
         the change of the logit that is explained and the ``residual``, by how much a cell's edges
         miss it at most.
@@ -156,6 +158,9 @@ def network(
             "top_fraction": top_fraction,
             "baseline": baseline,
             "seed": seed,
+            "indices": None if indices is None else cell_indices(indices, adata.n_obs),
+            "model_digest": model.digest,
+            "genes": model.gene_names.to_numpy(dtype=object),
             "n_cells": len(found.cells),
             "n_cells_share": len(measured),
             "layers": found.layers,
@@ -190,7 +195,7 @@ def _medians(shares: np.ndarray[Any, Any], generator: np.random.Generator) -> di
 
 def _warn_of_idle_attention(medians: dict[str, float], *, n_edges: int) -> None:
     share, low, high = (medians[f"share_mean{end}"] for end in ("", "_low", "_high"))
-    if low > 0 and high >= SMALL_SHARE:
+    if not is_idle(medians):
         return
     if high < 0:
         reason = "the cells' own attention maps speak against what the model decides"
