@@ -20,6 +20,11 @@ LABELS, SPLIT = "label", "split"
 
 
 def tgem_model(training: Cells, settings: dict[str, Any], seed: int) -> Fitted:
+    model = trained(training, settings, seed)
+    return Fitted(lambda cells: model.predict(as_adata(cells)), {"epochs": len(model.history)})
+
+
+def trained(training: Cells, settings: dict[str, Any], seed: int) -> TGEM:
     """Train a preset, on all training cells unless a validation share is set aside."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # notes on hardware
     adata = as_adata(training)
@@ -42,7 +47,7 @@ def tgem_model(training: Cells, settings: dict[str, Any], seed: int) -> Fitted:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    return Fitted(lambda cells: model.predict(as_adata(cells)), {"epochs": len(model.history)})
+    return model
 
 
 def as_adata(cells: Cells) -> AnnData:
