@@ -435,7 +435,7 @@ def _ablation_benchmark() -> str:
     if not result["data"]:
         return "Not measured yet: `python benchmarks/ablation.py` writes the results.\n"
     header = ["", "accuracy", "its difference", "macro-F1", "log-likelihood", "its difference"]
-    header += ["own less mean maps", "weight", "training", "splits"]
+    header += ["own less mean maps", "gain", "weight", "training", "splits"]
     parts = [_machine(result)]
     for data in result["data"].values():
         parts += [
@@ -452,7 +452,7 @@ def _ablation_rows(result: dict[str, Any], data: dict[str, Any]) -> list[list[st
         variant = result["variants"][name]
         if variant["family"] != family:
             family = variant["family"]
-            rows.append([f"*{result['families'][family]}*", *[""] * 9])
+            rows.append([f"*{result['families'][family]}*", *[""] * 10])
         difference = found.get("difference", {})
         rows.append(
             [
@@ -463,6 +463,7 @@ def _ablation_rows(result: dict[str, Any], data: dict[str, Any]) -> list[list[st
                 _spread(found["log_likelihood"]),
                 _spread(difference.get("log_likelihood"), "+"),
                 _spread(found["cell_specific"], "+"),
+                _spread(found["attention_gain"], "+"),
                 _spread(found["attention_weight"]),
                 f"{found['train_process_s']['mean']:.3g} s",
                 str(found["n_splits"]),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ablations.variants import Variant
 
 Array = np.ndarray[Any, Any]
+REFERENCE_CELLS = 100  # of the mean maps
 
 
 @dataclass(frozen=True)
@@ -90,16 +91,21 @@ class StudiedTGEM(TGEM):
 def fit_network(training: Cells, variant: Variant, seed: int) -> Predictor:
     """Train each member from its own seed; members are averaged by their log-probabilities."""
     members = [_trained(training, variant, seed + 100 * i) for i in range(variant.n_members)]
-    weights = [member.attention_gain.weight for member in members if member.attention_gain]
+    gains = [member.attention_gain for member in members if member.attention_gain]
 
     def predict(held: Cells) -> Prediction:
         adata = as_adata(held)
-        ladders = [member.get_attention_ladder(adata, seed=seed)[0] for member in members]
+        options = {"n_reference": REFERENCE_CELLS, "seed": seed}
+        ladders = [member.get_attention_ladder(adata, **options)[0] for member in members]
         tables = {
             rung: _normalized(sum(ladder[rung] for ladder in ladders) / len(ladders))
             for rung in ladders[0]
         }
-        chosen = {"attention_weight": float(np.mean(weights))} if weights else {}
+        chosen: dict[str, Any] = {"epochs": len(members[0].history)}
+        if gains:
+            chosen["attention_gain"], _, chosen["attention_weight"] = np.mean(
+                gains, axis=0
+            ).tolist()
         return Prediction(likeliest(tables[OWN]), tables, chosen)
 
     return predict

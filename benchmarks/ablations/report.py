@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Results = dict[str, dict[int, dict[str, Any]]]  # variant, split
 COSTS = ("train_s", "train_process_s")
+CHOICES = ("attention_gain", "attention_weight", "epochs")
 
 
 def report(
@@ -80,8 +81,10 @@ def _summary(name: str, results: Results, base: str) -> dict[str, Any]:
         metric: mean_and_spread([rows[split][metric] for split in sorted(rows)])
         for metric in (*METRICS, *COSTS)
     }
-    chosen = [row["chosen"].get("attention_weight") for row in rows.values()]
-    summary |= {"n_splits": len(rows), "attention_weight": mean_and_spread(chosen)}
+    summary["n_splits"] = len(rows)
+    for choice in CHOICES:
+        values = [row["chosen"].get(choice) for row in rows.values()]
+        summary[choice] = mean_and_spread(values)
     common = sorted(set(rows) & set(results.get(base, {})))
     if name != base and common:
         summary["difference"] = {

@@ -13,6 +13,7 @@ from cell_types.methods import methods, preset_content
 from ablations import class_queries, published
 from ablations.inner import CONTROL
 from ablations.model import fit_linear_start, fit_logistic_regression, fit_network
+from tgem.model.tgem._model import FEWEST_EPOCHS, MOST_EPOCHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,7 @@ class Variant:
         }
         if self.fit is fit_network:
             content["preset"] = preset_content(self.preset)
+            content["epochs"] = [FEWEST_EPOCHS, MOST_EPOCHS]
         if self.network is not None:
             content["network"] = inspect.getsource(self.network)
         text = json.dumps(content, sort_keys=True, default=str)
@@ -190,6 +192,7 @@ def _class_queries() -> dict[str, Variant]:
         **{
             name: row for name, row in dropout.items() if name != f"dropout_{_default('dropout'):g}"
         },
+        **{f"epochs_{n}": changed(f"{n} epochs", training={"max_epochs": n}) for n in (10, 40, 80)},
         "fixed_maps": changed(
             "random queries and keys, not learned",
             network=class_queries.FixedMaps,
