@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
@@ -40,6 +45,14 @@ def warn(message: str, category: type[TgemWarning]) -> None:
     while frame.f_back is not None and _is_ours(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+@contextmanager
+def quiet(category: type[TgemWarning] = TgemWarning) -> Iterator[None]:
+    """Run a block without a kind of our warnings: of something that the user did not ask for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield
 
 
 def _is_ours(filename: str) -> bool:

@@ -332,6 +332,12 @@ HUBS_NULL = Slot(
     "class, gene, out_degree, in_degree, out_strength, in_strength",
     "tgem.tl.hubs",
 )
+HUBS_ENRICHMENT = Slot(
+    "uns",
+    "{prefix}_hubs_enrichment",
+    "gene sets of hubs: class, layer, source (hubs, layers) and gseapy's columns",
+    "tgem.tl.enrich_hubs",
+)
 EDGE_SIGNIFICANCE = Slot(
     "uns",
     "{prefix}_edge_significance",

@@ -13,6 +13,7 @@ from tgem.pl._history import history
 from tgem.pl._hubs import hubs
 from tgem.pl._network import network
 from tgem.pl._rank_genes import rank_genes
+from tgem.pl._stability import stability
 
 __all__ = [
     "ablation",
@@ -26,4 +27,5 @@ __all__ = [
     "hubs",
     "network",
     "rank_genes",
+    "stability",
 ]

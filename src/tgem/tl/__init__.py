@@ -6,12 +6,16 @@ from tgem.tl._attention_necessity import attention_necessity
 from tgem.tl._attribution import attribution
 from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._class_attention import class_attention
+from tgem.tl._communities import communities
 from tgem.tl._confusion import confusion
+from tgem.tl._edge_significance import edge_significance
 from tgem.tl._enrich import enrich
+from tgem.tl._enrich_hubs import enrich_hubs
 from tgem.tl._enrich_targets import enrich_targets
 from tgem.tl._history import history
 from tgem.tl._hubs import hubs
 from tgem.tl._network import network
+from tgem.tl._network_difference import network_difference
 from tgem.tl._predict import predict
 from tgem.tl._predict_expression import predict_expression
 from tgem.tl._predict_isoforms import predict_isoforms
@@ -21,6 +25,7 @@ from tgem.tl._regulatory_attention import regulatory_attention
 from tgem.tl._regulatory_attribution import regulatory_attribution
 from tgem.tl._regulatory_importance import regulatory_importance
 from tgem.tl._regulatory_network import regulatory_network
+from tgem.tl._stability import stability
 
 __all__ = [
     "ablation",
@@ -29,12 +34,16 @@ __all__ = [
     "attribution",
     "cell_type_specific_genes",
     "class_attention",
+    "communities",
     "confusion",
+    "edge_significance",
     "enrich",
+    "enrich_hubs",
     "enrich_targets",
     "history",
     "hubs",
     "network",
+    "network_difference",
     "predict",
     "predict_expression",
     "predict_isoforms",
@@ -44,4 +53,5 @@ __all__ = [
     "regulatory_attribution",
     "regulatory_importance",
     "regulatory_network",
+    "stability",
 ]

@@ -134,7 +134,7 @@ def enrich(
         _check_signed(adata, key_added)
     sets = read_gene_sets(gene_sets)
     background = attributions.index[attributions.notna().any(axis=1)].astype(str).tolist()
-    n_sets = _count_testable(sets, background, adata)
+    n_sets = count_testable(sets, background, adata)
     settings: dict[str, int]
     if method == "prerank":
         n_sets = _count_large_enough(sets, background, min_size)
@@ -182,7 +182,7 @@ def _top_genes(attribution: pd.Series[float], n_genes: int) -> list[str]:
     return attribution[attribution > 0].nlargest(n_genes).index.astype(str).tolist()
 
 
-def _count_testable(sets: dict[str, list[str]], background: list[str], adata: AnnData) -> int:
+def count_testable(sets: dict[str, list[str]], background: list[str], adata: AnnData) -> int:
     """Count the sets with a gene in the background; none at all is a mix-up of names."""
     known = set(background)
     n_sets = sum(not known.isdisjoint(genes) for genes in sets.values())

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from tgem._core.errors import TgemWarning
+from tgem._core.errors import TgemWarning, quiet
 from tgem._core.scvi_compat import SETUP_ARGS
+from tgem._core.validate import cell_indices as cells_of
 from tgem.data import FeatureField, Split, split_column
 from tgem.model._base._attention_network import AttentionNetwork, NetworkClassifier
 from tgem.model._base._cell_groups import NoCellsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tgem.model._base._registered import Cells
 
     Array = np.ndarray[Any, Any]
 
-_SPLIT = "split_of_retraining"
+_LIGHTNING = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")
+_SPLIT, _PART = "split_of_retraining", "part of cells"
 
 
 class RetrainedClassifier(NetworkClassifier):
@@ -67,8 +73,7 @@ class RetrainedClassifier(NetworkClassifier):
         if labels is not None:
             columns[label_key] = labels
         data = self._with_columns(None, **columns)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TgemWarning)  # said when this model was trained
+        with _quiet_lightning(), quiet():  # all was said when this model was trained
             # Lightning keeps what an interrupted training has reached; here it is worth nothing
             warnings.filterwarnings("error", message="Training was interrupted")
             setup_args = self.registry_[SETUP_ARGS] | {"layer": None, "use_raw": False}
@@ -137,12 +142,73 @@ class RetrainedClassifier(NetworkClassifier):
                 values.iloc[places >= 0] = labels.iloc[places[places >= 0]].to_numpy()
                 values.iloc[others] = values.iloc[generator.permutation(others)].to_numpy()
                 data = self._with_columns(adata, **{label_key: values})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TgemWarning)
+        with quiet():
             try:
                 return model.get_attention_network(data, indices, **options)
             except NoCellsError:
                 return AttentionNetwork.empty()
+
+    def bootstrapped_cells(self, generator: np.random.Generator) -> Array:
+        """Return the training cells that a bootstrap within each class draws, each once.
+
+        Parameters
+        ----------
+        generator
+            Random numbers.
+
+        Returns
+        -------
+        Positions of the cells, about 63 % of them, of every class at least one.
+        """
+        self._check_retrainable()
+        cells = np.asarray(self.train_indices)
+        codes = self._dataset(None).read(self._labels, cells)
+        drawn = [
+            generator.choice(cells[codes == code], size=int((codes == code).sum()))
+            for code in np.unique(codes)
+        ]
+        return np.unique(np.concatenate(drawn))
+
+    def get_networks_of_parts(
+        self, parts: Sequence[Cells], adata: AnnData | None = None, **options: Any
+    ) -> list[pd.DataFrame]:
+        """Return the network of each of several parts of the cells.
+
+        Parameters
+        ----------
+        parts
+            Positions of the cells of each part, none in two.
+        adata, options
+            As in :meth:`get_attention_network`. All cells of a part are averaged over, each
+            explaining its predicted class.
+
+        Returns
+        -------
+        DataFrames with the columns ``layer``, ``source``, ``target`` and ``weight``, which is not
+        scaled here but what the edge adds to the logit, so that parts can be compared.
+
+        Raises
+        ------
+        RuntimeError
+            If this model is not trained.
+        """
+        self._check_trained()
+        names = np.full(self._data(adata).n_obs, None, dtype=object)
+        labels = [f"{_PART} {number}" for number in range(len(parts))]
+        for label, cells in zip(labels, parts, strict=True):
+            names[cells_of(cells, len(names))] = label
+        data = self._with_columns(adata, **{_PART: names})
+        found = self.get_attention_network(data, pd.notna(names), groupby=_PART, **options)
+        largest = found.layers.set_index(["class", "layer"])["largest"]
+        scales = largest.reindex(pd.MultiIndex.from_frame(found.edges[["class", "layer"]]))
+        edges = found.edges.assign(weight=found.edges["weight"] * scales.to_numpy())
+        rest = ["layer", "source", "target", "weight"]
+        return [edges.loc[edges["class"] == label, rest] for label in labels]
+
+    @property
+    def label_key(self) -> str | None:
+        """Column of the labels that the model was set up with."""
+        return self._label_field().attr_key
 
     def _count_attention(self) -> None:
         """Let attention count as it was trained, whatever cells held out said of it."""
@@ -190,4 +256,20 @@ class RetrainedClassifier(NetworkClassifier):
             raise TypeError(self._features)
         source = field.source(data)
         obs, var = data.obs.assign(**columns), pd.DataFrame(index=source.names)
-        return AnnData(X=source.matrix, obs=obs, var=var)
+        # where this model reads it, and where a new one does
+        layers = {field.attr_key: source.matrix} if field.attr_name == "layers" else None
+        return AnnData(X=source.matrix, obs=obs, var=var, layers=layers)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Silence what Lightning says of every single training."""
+    loggers = [logging.getLogger(name) for name in _LIGHTNING]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
