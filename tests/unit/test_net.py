@@ -171,9 +171,21 @@ class TestHubSignificance:
         star = table(("a", "b", 1.0), ("a", "c", 1.0))
         line = table(("a", "b", 1.0), ("b", "c", 1.0))
         found = net.hub_significance(star, [line, star], direction="out").iloc[0]
-        # out-degrees of a and b in the null networks: 1 1 and 2 0; one of four reaches 2
-        assert found["p_value"] == pytest.approx(2 / 5)
+        # Roots of a's out-degrees, star first: 1.41 1 1.41, of b's: 0 1 0. In units of each gene's
+        # spread (0.29, 0.42) their distances from the means in the null networks are -0.95 and
+        # 0.48 for a, 1.59 and -0.79 for b; two of the four reach the star's 0.48 for a.
+        assert found["p_value"] == pytest.approx(3 / 5)
         assert found["fdr"] == pytest.approx(4 / 5)
+
+    def test_a_hub_of_every_network_is_not_significant(self, generator):
+        def network(*hubs):
+            parts = [random_edges(generator, hub=hub) for hub in hubs]
+            return pd.concat(parts).drop_duplicates(["source", "target"])
+
+        nulls = [network("g03", None) for _ in range(20)]
+        found = net.hub_significance(network("g03", "g07"), nulls)
+        assert set(found["gene"].iloc[:2]) == {"g03", "g07"}
+        assert found.loc[found["fdr"] < 0.05, "gene"].tolist() == ["g07"]
 
     def test_classes_are_apart_and_null_networks_may_lack_one(self):
         only_b = SMALL[SMALL["class"] == "B"]

@@ -198,7 +198,7 @@ class TestHubs:
     def test_cells_of_other_data_and_indices(self, written):
         model, adata = written
         held_out = adata[model.test_indices].copy()
-        tgem.tl.network(held_out, model, n_edges=20, indices=range(60))
+        tgem.tl.network(held_out, model, n_edges=20, indices=range(30))
         tgem.tl.hubs(held_out, model, n_permutations=1)
         assert held_out.uns["tgem_hubs"]["p_value"].notna().all()
 
@@ -306,7 +306,7 @@ class TestDifference:
         mirrored = tgem.tl.network_difference(adata, model, groups[::-1], n_edges=100, copy=True)
         other = mirrored.uns["tgem_network_difference"].set_index(["source", "target"])
         same = other.loc[pd.MultiIndex.from_frame(table[["source", "target"]]), "difference"]
-        assert np.corrcoef(same, table["difference"])[0, 1] < -0.9
+        np.testing.assert_allclose(same, -table["difference"], atol=1e-12)
 
     def test_random_halves_do_not_differ(self, written):
         model, adata = written

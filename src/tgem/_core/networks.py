@@ -69,7 +69,8 @@ def is_idle(params: dict[str, Any]) -> bool:
     if "share_mean_low" not in params:
         return False
     low, high = float(params["share_mean_low"]), float(params["share_mean_high"])
-    return low <= 0 or high < SMALL_SHARE
+    # Below 0 where the whole expression lowers the logit of a cell that expresses nothing.
+    return low <= 0 <= high or max(abs(low), abs(high)) < SMALL_SHARE
 
 
 def share_text(params: dict[str, Any]) -> str:
@@ -82,6 +83,6 @@ def share_text(params: dict[str, Any]) -> str:
         text += f" ({low:.2g} to {high:.2g})"
         if low <= 0 <= high:
             text += ", not told from 0: do not read this network as what decides"
-        elif high < SMALL_SHARE:
+        elif is_idle(params):
             text += ", next to nothing: do not read this network as what decides"
     return text

@@ -10,13 +10,15 @@ import pandas as pd
 from tgem._core.errors import listed
 from tgem._core.validate import check_choice, check_count
 from tgem.net._hubs import DIRECTIONS, Direction, ends, hubs
-from tgem.net._p_values import benjamini_hochberg, pooled_p_values
+from tgem.net._p_values import benjamini_hochberg, mean_rank, pooled_p_values
 from tgem.net._table import by_class, checked, checked_list, merged_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Statistic = Literal["degree", "strength"]
+
+_DIGITS = 9  # of a distance, so that genes that are alike do not differ by rounding
 
 
 def hub_significance(
@@ -31,7 +33,14 @@ def hub_significance(
     """Compare the hubs of a network with those of null networks.
 
     The null networks come from models that were trained again on permuted labels and read in
-    the same way, with as many edges. See :func:`pooled_p_values` for the p-value.
+    the same way, with as many edges.
+
+    Some genes are hubs of every network, also of the null networks, because they are highly
+    expressed or vary much. So each gene is compared with itself: the statistic is the distance of
+    the square root of its degree or strength from the gene's mean over all networks, the observed
+    one included, in standard deviations (of which half the variance is the gene's own and half the
+    mean over genes, because there are few networks). These distances are pooled over genes, see
+    :func:`pooled_p_values`.
 
     Parameters
     ----------
@@ -131,7 +140,7 @@ def compare_hubs(
             raise ValueError(msg)
         tested = _tested_genes(rows, own, genes)
         statistics = [_aligned(table, statistic, tested) for table in (rows, *own)]
-        p_values = pooled_p_values(statistics[0], np.array(statistics[1:]), n_matched=n_matched)
+        p_values = _p_values(np.array(statistics), n_matched)
         scores = pd.DataFrame(
             {"p_value": p_values, "fdr": benjamini_hochberg(p_values), "n_null": len(own)},
             index=tested,
@@ -140,6 +149,19 @@ def compare_hubs(
     if not parts:
         return found.assign(p_value=np.nan, fdr=np.nan, n_null=len(nulls))
     return pd.concat(parts, ignore_index=True)
+
+
+def _p_values(statistics: np.ndarray[Any, Any], n_matched: int | None) -> np.ndarray[Any, Any]:
+    """Compare the first network with the others, genes in their own units."""
+    roots = np.sqrt(statistics)  # counts vary the more the larger they are
+    variance = roots.var(axis=0)
+    # With few networks a gene's own variance is uncertain: half is that of all genes.
+    spread = np.sqrt((variance + variance.mean()) / 2)
+    distance = (roots - roots.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    distance = distance.round(_DIGITS)
+    return pooled_p_values(
+        distance[0], distance[1:], level=mean_rank(statistics), n_matched=n_matched
+    )
 
 
 def _classes(tables: list[pd.DataFrame]) -> list[str]:

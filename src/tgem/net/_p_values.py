@@ -119,7 +119,7 @@ def pooled_p_values(
         return observed.copy()
     width = n_matched or math.ceil(n / (_RESOLVED * len(null)))
     if level is None:
-        level = _mean_rank(np.vstack([observed, null]))
+        level = mean_rank(np.vstack([observed, null]))
     order = np.lexsort((null.mean(axis=0), np.asarray(level)))
     p_values = np.empty(n)
     for members in np.array_split(order, max(n // width, 1)):
@@ -130,7 +130,7 @@ def pooled_p_values(
     return p_values
 
 
-def _mean_rank(statistics: Array) -> Array:
+def mean_rank(statistics: Array) -> Array:
     """Rank of each gene in each network, ties shared, averaged over the networks."""
     from scipy.stats import rankdata  # noqa: PLC0415 - slow to import, needed by few
 

@@ -65,7 +65,8 @@ def hubs(
     times, which takes 20 times as long as its training did and shows its progress. Labels are
     permuted within training, validation and test cells, everything else is the same, and the
     network is read from the same cells in the same way. A gene's share of the strength of all
-    genes is compared with the shares in these networks. What was trained is kept in the data: a
+    genes is compared with its own share in these networks: some genes, highly expressed ones for
+    the most part, are hubs whatever the labels are. What was trained is kept in the data: a
     call that was interrupted goes on where it ended, one with more permutations trains only the
     rest, and one without `model` trains none.
 

@@ -168,7 +168,9 @@ def network(
             **medians,
         },
     )
-    _warn_of_idle_attention(medians, n_edges=len(found.edges))
+    changes = shares["change"].dropna()
+    change = float(changes.median()) if len(changes) else 0.0
+    _warn_of_idle_attention(medians, n_edges=len(found.edges), change=change)
     return target if copy else None
 
 
@@ -193,13 +195,16 @@ def _medians(shares: np.ndarray[Any, Any], generator: np.random.Generator) -> di
     return found
 
 
-def _warn_of_idle_attention(medians: dict[str, float], *, n_edges: int) -> None:
+def _warn_of_idle_attention(
+    medians: dict[str, float], *, n_edges: int, change: float = 1.0
+) -> None:
     share, low, high = (medians[f"share_mean{end}"] for end in ("", "_low", "_high"))
-    if not is_idle(medians):
+    against = high < 0 < change
+    if not (is_idle(medians) or against):
         return
-    if high < 0:
+    if against:
         reason = "the cells' own attention maps speak against what the model decides"
-    elif low <= 0:
+    elif low <= 0 <= high:
         reason = "it cannot be told from 0"
     else:
         reason = f"that is below {SMALL_SHARE:.0%}"

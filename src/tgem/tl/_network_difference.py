@@ -119,8 +119,10 @@ def network_difference(
         raise ValueError(msg)
     column = model.label_key if groupby is None else groupby
     check_key(adata, "obs", str(column))
+    # the same parts whichever group is named first
+    seeds = [[seed, sorted(names).index(name)] for name in names]
     parts = [
-        _parts(adata, cells, replicates, np.random.default_rng([seed, number]))
+        _parts(adata, cells, replicates, np.random.default_rng(seeds[number]))
         for number, cells in enumerate(_cells_of(adata, model, str(column), names))
     ]
     for name, found in zip(names, parts, strict=True):
