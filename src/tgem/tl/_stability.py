@@ -101,11 +101,11 @@ def stability(
     --------
     >>> import tgem
     >>> adata = tgem.datasets.synthetic_expression(
-    ...     n_obs=300, n_genes=40, n_classes=2, n_causal=2, n_decoys=4, interaction_only=True
+    ...     n_obs=500, n_genes=30, n_classes=2, n_causal=6, n_decoys=4, interaction_only=True
     ... )
     >>> tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
-    >>> model = tgem.model.TGEM(adata)
-    >>> model.train(max_epochs=20, enable_progress_bar=False)
+    >>> model = tgem.model.TGEM(adata, n_heads=8)
+    >>> model.train(max_epochs=10, enable_progress_bar=False)
     >>> tgem.tl.network(adata, model, n_edges=5)
     >>> tgem.tl.stability(adata, model, n_runs=2)
     >>> adata.uns["tgem_stability"]["frequency"].between(0, 1).all()
