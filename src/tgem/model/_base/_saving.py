@@ -107,8 +107,15 @@ def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a training that text can hold: loggers and the like are no part of it."""
-    kinds = (str, int, float, bool, list, dict, type(None))
-    return {name: value for name, value in settings.items() if isinstance(value, kinds)}
+    return {name: value for name, value in settings.items() if _is_text(value)}
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def read_saved(folder: Path, class_name: str | None = None) -> SavedModel:
