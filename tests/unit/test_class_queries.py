@@ -139,7 +139,7 @@ class TestClassQueries:
         network = ClassQueryModule(2, 3, n_heads=1, dropout=0.0)
         network.set_standardization(torch.tensor([1.0, 0.0]), torch.tensor([0.1, 0.0]))
         levels = network.levels(torch.tensor([[3.0, 0.5]]))
-        torch.testing.assert_close(levels, torch.tensor([[5.0, 0.5]]))
+        torch.testing.assert_close(levels, torch.tensor([[10.0, 0.5]]))
 
     def test_gradients_reach_attention_alone(self):
         network = ClassQueryModule(9, 3, n_heads=2, dropout=0.5)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 import tgem
 from tgem.model.tgem._context_gain import context_gain
-from tgem.model.tgem._linear_start import LOWEST, linear_start
+from tgem.model.tgem._linear_classifiers import LOWEST, Regression, coordinates
+from tgem.model.tgem._linear_start import linear_start, log_likelihood, stack
 
 
 def simulated(n_obs, n_genes, n_classes, seed=0):
@@ -20,16 +20,24 @@ def simulated(n_obs, n_genes, n_classes, seed=0):
 
 class TestLinearStart:
     @pytest.mark.parametrize("n_genes", [10, 300])
-    def test_is_a_minimum_of_penalised_regression(self, n_genes):
-        """With more genes than cells, too: the turn to the cells' span changes no solution."""
+    def test_the_turn_to_the_span_of_the_cells_changes_nothing(self, n_genes):
         levels, codes = simulated(120, n_genes, 3)
-        start = linear_start(levels, np.ones(n_genes), codes, n_classes=3, seed=0)
-        assert start.of_all.weight.shape == (3, n_genes)
-        # at the minimum of mean loss + a/2 |w|^2 the gradient of the loss is -a w
-        probability = np.exp(log_softmax(levels @ start.of_all.weight.T + start.of_all.bias, 1))
-        gradient = (probability - np.eye(3)[codes]).T @ levels / len(codes)
-        agreement = np.corrcoef(gradient.ravel(), -start.of_all.weight.ravel())[0, 1]
-        assert agreement > 0.99
+        space = coordinates(levels, np.linspace(0.5, 2, n_genes))
+        found = space.of_levels(Regression(3, tolerance=1e-6).fit(space.values, codes, 0.1))
+        values = levels * space.scale
+        plain = LogisticRegression(C=0.1, tol=1e-6, max_iter=1000).fit(values, codes)
+        np.testing.assert_allclose(found.weight, plain.coef_ * space.scale, atol=2e-4)
+
+    def test_stack_is_the_best_sum(self):
+        rng = np.random.default_rng(0)
+        codes = rng.integers(0, 3, 500)
+        good, noise = 4.0 * np.eye(3)[codes] + rng.normal(size=(2, 500, 3)) * [[[3.0]], [[50.0]]]
+        shares = stack([good, noise], codes)
+        assert (shares >= 0).all()
+        best = log_likelihood(shares[0] * good + shares[1] * noise, codes)
+        for change in ([-0.02, 0], [0.02, 0], [0, 0.02]):
+            other = np.add(shares, change)
+            assert log_likelihood(other[0] * good + other[1] * noise, codes) < best
 
     def test_predicts_as_well_as_the_best_penalty(self):
         levels, codes = simulated(400, 60, 4)

@@ -12,7 +12,7 @@ from tgem.model.tgem._typing_module import TypingModule
 from tgem.nn.context import ContextAttention
 
 # A gene that is on in a few cells only has a standardised level of 20 and more there.
-LARGEST_LEVEL = 5.0
+LARGEST_LEVEL = 10.0
 
 
 class ClassQueryModule(TypingModule):
@@ -22,7 +22,7 @@ class ClassQueryModule(TypingModule):
         \mathrm{logit}_c = \sum_i a_{ci} x_i + \gamma \sum_{h,i} g_{chi} z_{hi} + \beta_c
 
     with :math:`x` the expression, standardised per gene by the training cells and limited to
-    :math:`\pm 5`, and :math:`z_{hi}` the context of gene *i* that attention head *h* finds
+    :math:`\pm 10`, and :math:`z_{hi}` the context of gene *i* that attention head *h* finds
     (:class:`~tgem.nn.context.ContextAttention`). With maps that are the same for all cells the
     network is a linear classifier: whatever it knows beyond one, the cell's own attention maps
     carry.
@@ -72,7 +72,7 @@ class ClassQueryModule(TypingModule):
         self.gene_scale.copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
 
     def levels(self, expression: Tensor) -> Tensor:
-        """Standardised expression, ``(n_obs, n_genes)``, between -5 and 5."""
+        """Standardised expression, ``(n_obs, n_genes)``, between -10 and 10."""
         standardized = (expression - self.gene_mean) / self.gene_scale
         return standardized.clamp(-LARGEST_LEVEL, LARGEST_LEVEL)
 

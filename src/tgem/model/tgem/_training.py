@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tgem.data import FieldDataset
     from tgem.model.tgem._class_queries import ClassQueryModule
-    from tgem.model.tgem._linear_start import LinearClassifier
+    from tgem.model.tgem._linear_classifiers import Weights
 
 Array = np.ndarray[Any, Any]
 
@@ -62,7 +62,7 @@ def linear_first(
         levels, module.gene_scale.cpu().numpy(), codes, n_classes=module.n_classes, seed=seed
     )
     held_out = start.held_out
-    linear = levels[held_out] @ start.of_rest.weight.T + start.of_rest.bias
+    linear = start.of_rest.logits(levels[held_out])
     del levels
     _set(module, start.of_rest)
     module.weigh_contexts()
@@ -84,7 +84,7 @@ def _context_logits(module: ClassQueryModule, dataset: FieldDataset, cells: Arra
     return np.concatenate([np.empty((0, module.n_classes)), *blocks])
 
 
-def _set(module: ClassQueryModule, classifier: LinearClassifier) -> None:
+def _set(module: ClassQueryModule, classifier: Weights) -> None:
     module.set_levels(torch.from_numpy(classifier.weight), torch.from_numpy(classifier.bias))
 
 
