@@ -472,6 +472,17 @@ def _ablation_rows(result: dict[str, Any], data: dict[str, Any]) -> list[list[st
     return rows
 
 
+LADDER_COLUMNS = [
+    "data",
+    "preset",
+    "splits",
+    "weight of attention",
+    "accuracy, own maps",
+    "own less mean",
+    "log-likelihood, own less mean",
+]
+
+
 def _ladder_benchmark() -> str:
     """The figure, accuracy and log-likelihood by maps, and what depends on the seed."""
     path = RESULTS / "ladder.json"
@@ -483,8 +494,7 @@ def _ladder_benchmark() -> str:
         "```{image} ../benchmarks/results/ladder.png\n"
         ":alt: Accuracy with own, mean, other, shuffled and uniform attention maps\n```",
         _table(
-            ["data", "preset", "splits", "weight of attention", "accuracy, own maps"]
-            + ["own less mean", "log-likelihood, own less mean"],
+            LADDER_COLUMNS,
             [
                 [row["title"], preset, str(row["n_splits"]), *_ladder_row(row)]
                 for presets in result["ladder"].values()
@@ -496,8 +506,8 @@ def _ladder_benchmark() -> str:
         parts.append(
             f"{found['n_seeds']} seeds of the default preset on the first split of `{data}`: "
             f"accuracy {found['accuracy_mean']:.3f} with a standard deviation of "
-            f"{found['accuracy_sd']:.4f}; the median rank correlation of a class's mean attributions "
-            "between two seeds, over the union of their 50 largest, is "
+            f"{found['accuracy_sd']:.4f}; the median rank correlation of a class's mean "
+            "attributions between two seeds, over the union of their 50 largest, is "
             f"{found['attribution_rank_correlation']:.3f}."
         )
     return "\n\n".join(parts) + "\n"
