@@ -51,7 +51,7 @@ PRESETS: dict[str, Preset] = {
         },
         top_fraction=0.001,
     ),
-    # Chosen on validation cells within training sets: benchmarks/ablation.py.
+    # Chosen on cells held out of training sets, and on simulated products of genes.
     "default": Preset(
         network=ClassQueryModule,
         module={"n_heads": 16, "dropout": 0.2},
