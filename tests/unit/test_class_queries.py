@@ -70,6 +70,20 @@ class TestSharedKeys:
             assert actual.dtype == torch.float32
             assert (actual - wanted).abs().max() < 2e-5 * wanted.abs().max()
 
+    @pytest.mark.parametrize("scale", [0.0, 1e-40, 1e-25])
+    def test_head_that_looks_nowhere(self, scale):
+        """In single precision as in double, and whatever the other head does."""
+        generator = torch.Generator().manual_seed(0)
+        q, k, v = (
+            torch.randn(shape, generator=generator) for shape in ((5, 2, 300), (2, 300), (5, 300))
+        )
+        q[:, 1] *= scale
+        outer = torch.ones_like(q)
+        found = with_gradients(lambda *x: shared_key_attention(*x, method="linear"), q, k, v, outer)
+        expected = with_gradients(dense, *(t.double() for t in (q, k, v, outer)))
+        for actual, wanted in zip(found, expected, strict=True):
+            assert (actual - wanted).abs().max() < 2e-5 * wanted.abs().max()
+
     def test_no_second_derivative(self):
         q = torch.randn(2, 1, 40, requires_grad=True)
         z = shared_key_attention(q, torch.randn(1, 40), torch.randn(2, 40), method="linear")

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from tgem.nn.kernels import Method
 
+# A head whose queries are all 0 has no range to expand over. The inverse of this one is finite in
+# single precision too, and queries below it look at all genes alike in any precision.
+SMALLEST_REACH = 1e-30
+
 
 class Expansion(NamedTuple):
     r"""What is known of the keys, for each head.
@@ -114,7 +118,8 @@ def shared_key_attention(
 
 def expand_keys(k: Tensor, q_reach: Tensor, n_terms: int, sinh_width: float) -> Expansion:
     """Chebyshev coefficients of the kernel of each key, for queries up to ``q_reach``."""
-    tiny = torch.finfo(k.dtype).tiny  # equal keys or zero queries divide by zero
+    tiny = torch.finfo(k.dtype).tiny  # equal keys divide by zero
+    q_reach = q_reach.clamp_min(SMALLEST_REACH)
     centre, reach = centre_and_reach(k)
     width = math.asinh(sinh_width)
     size = q_reach * reach / sinh_width
@@ -126,8 +131,7 @@ def expand_keys(k: Tensor, q_reach: Tensor, n_terms: int, sinh_width: float) -> 
     point = angle.cos().mul_(width)
     exponent = position.unsqueeze(-2) * point.sinh().unsqueeze(-1) - point.cosh().unsqueeze(-1)
     coefficients = transform @ exponent.mul_(size.unsqueeze(-1)).exp_()
-    sinh_per_query = sinh_width / q_reach.clamp_min(tiny)
-    return Expansion(coefficients, k - centre, position, size, sinh_per_query, width)
+    return Expansion(coefficients, k - centre, position, size, sinh_width / q_reach, width)
 
 
 class _SharedKeyAttention(torch.autograd.Function):

@@ -40,7 +40,7 @@ def communities(
     resolution
         Above 1 for smaller communities, below for larger ones.
     n_permutations
-        Number of rewired networks. With 10,000 edges each takes about a second.
+        Number of rewired networks; the time grows with it and with the number of edges.
     seed
         Seed of the rewiring and of the order in which genes are visited.
     key_added
