@@ -14,10 +14,11 @@ from tgem.net._difference import difference
 from tgem.net._edge_significance import edge_significance
 from tgem.net._export import to_decoupler, write_cyjs, write_sif
 from tgem.net._graph import to_networkx, write_graphml
-from tgem.net._hub_significance import compare_hubs, hub_significance, strength_significance
+from tgem.net._hub_significance import compare_hubs, hub_significance
 from tgem.net._hubs import hubs
 from tgem.net._p_values import benjamini_hochberg, pooled_p_values
 from tgem.net._stability import Stability, stability
+from tgem.net._strength_significance import strength_significance
 from tgem.net._strongest import strongest
 
 __all__ = [
