@@ -372,6 +372,31 @@ class TestShare:
         with pytest.raises(ValueError, match="alien"):
             model.get_attention_share(adata, target="alien")
 
+    @pytest.mark.filterwarnings("ignore::tgem._core.errors.TgemWarning")  # attention set aside
+    @pytest.mark.parametrize("idle", ["query", "context_query", "context_weight"])
+    def test_attention_that_carries_nothing_has_the_share_0(self, idle):
+        """Not a missing one: the expression does change the logit."""
+        adata = tgem.datasets.synthetic_expression(n_obs=120, n_genes=40, effect=2.0, seed=3)
+        tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+        model = tgem.model.TGEM(adata, n_heads=2)
+        model.train(max_epochs=2, **QUIET)
+        module = model.module
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            shape = module.context_query.shape
+            module.context_query.copy_(0.1 * torch.randn(shape, generator=generator))
+            module.context_gain[-1] = 1.0
+        names = ["share_mean", "share_zero"]
+        assert (model.get_attention_share()[names].abs().median() > 1e-4).all()
+        with torch.no_grad():
+            if idle == "context_weight":
+                module.context_gain[-1] = 0.0
+            else:
+                (module.attention.query if idle == "query" else module.context_query).zero_()
+        found = model.get_attention_share()
+        assert (found["change"] != 0).all()
+        np.testing.assert_allclose(found[names], 0, atol=1e-6)
+
 
 # -- the tool ------------------------------------------------------------------------------
 
