@@ -8,7 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from tgem import pl
 from tgem._core import keys
@@ -22,10 +24,13 @@ SLOTS = (
     keys.RANKING,
     keys.ABLATION,
     keys.HUBS,
-    keys.REGULATION_NETWORK,
+    keys.NETWORK,
     keys.ATTENTION_NECESSITY,
     keys.SPECIFIC_GENES,
     keys.SPECIFIC_MARKS,
+    keys.STABILITY,
+    keys.STABILITY_HUBS,
+    keys.ATTENTION_ENTROPY,
 )
 GENES = [f"G{i}" for i in range(30)]
 LABELS = ["CD4+/CD25 T Reg", "B cell", "unseen"]
@@ -74,6 +79,9 @@ def adata():
     write_network(adata)
     write_ladder(adata)
     write_specific(adata)
+    write_stability(adata)
+    entropy = {f"layer{layer}_head{head}": [0.9, 0.8, 0.7] for layer in (1, 2) for head in (1, 2)}
+    keys.ATTENTION_ENTROPY.write(adata, pd.DataFrame(entropy, index=adata.obs_names))
     return adata
 
 
@@ -103,10 +111,18 @@ def write_specific(adata):
 def write_network(adata):
     edges = [("B", "G1", "G2", 0.5), ("B", "G1", "G3", -0.1), ("T", "G4", "G1", 1.0)]
     table = pd.DataFrame(edges, columns=["class", "source", "target", "weight"])
-    keys.REGULATION_NETWORK.write(adata, table)
+    keys.NETWORK.write(adata, table)
     hubs = [("B", "G1", 2, 0.6, 1, 0.001, 0.01), ("B", "G2", 1, 0.5, 2, 0.5, 0.5)]
     columns = ["class", "gene", "degree", "strength", "rank", "p_value", "fdr"]
     keys.HUBS.write(adata, pd.DataFrame(hubs, columns=columns))
+
+
+def write_stability(adata):
+    network = keys.NETWORK.read(adata)
+    edges = network.assign(layer=1, frequency=[0.9, 0.2, 1.0], in_network=True)
+    keys.STABILITY.write(adata, edges)
+    hubs = keys.HUBS.read(adata)[["class", "gene"]].assign(frequency=[1.0, 0.4], mean_rank=[1, 2])
+    keys.STABILITY_HUBS.write(adata, hubs)
 
 
 def write_ranking(adata):
@@ -179,7 +195,8 @@ class TestEveryPlot:
 
     @plots
     def test_missing_slot_names_the_tool(self, adata, plot):
-        with pytest.raises(KeyError, match=rf"tgem\.tl\.{plot.__name__}"):
+        tool = plot.__name__.replace("attention_entropy", "attention")
+        with pytest.raises(KeyError, match=rf"tgem\.tl\.{tool}\("):
             plot(adata, key_added="absent")
 
     @plots
@@ -222,6 +239,68 @@ class TestEveryPlot:
         figure, ax = plt.subplots(layout="constrained")
         assert plot(adata, ax=ax) is ax
         assert plt.get_fignums() == [figure.number]
+
+
+STRANGE = {
+    "class": r"a$\no{$c {}",
+    "true": r"a$\no{$c {}",
+    "predicted": r"a$\no{$c {}",
+    "cell_type": r"a$\no{$c {}",
+    "gene": "a$g$ {}",
+    "source": "a$g$ {}",
+    "target": "a$g$ {}",
+    "Term": r"CD4+/CD25_$\no{$_{}",
+    "mark": "a$b$ {}",
+}
+
+
+def strangely_named(adata):
+    """The same results of classes, genes and gene sets whose names are no mathematics."""
+
+    def renamed(column, names):
+        pattern = STRANGE[column]
+        return [name if name == "all" else pattern.replace("{}", name) for name in names]
+
+    adata.var_names = renamed("gene", adata.var_names)
+    for table in adata.uns.values():
+        if isinstance(table, pd.DataFrame):
+            for column in set(STRANGE) & set(table):
+                table[column] = renamed(column, table[column])
+    for slot in (keys.ATTRIBUTION_MEAN, keys.ENRICHMENT):
+        adata.uns[slot.params_key()] = {"classes": np.array(renamed("class", LABELS), object)}
+    mean = keys.ATTRIBUTION_MEAN.read(adata)
+    columns = keys.column_names(renamed("class", LABELS))
+    mean = mean.set_axis(columns, axis="columns")
+    keys.ATTRIBUTION_MEAN.write(adata, mean)
+    keys.ATTRIBUTION_SHARE.write(adata, mean.abs())
+    return adata
+
+
+class TestNamesWithDollars:
+    @pytest.mark.parametrize(
+        ("plot", "settings", "expected"),
+        [
+            (pl.ablation, {"classes": [r"a$\no{$c B cell"]}, [r"a$\no{$c"]),
+            (pl.attribution, {}, [r"a$\no{$c", "a$g$ G0"]),
+            (pl.attribution, {"kind": "heatmap"}, [r"a$\no{$c B cell", "a$g$ G0"]),
+            (pl.attribution, {"kind": "dotplot"}, [r"a$\no{$c B cell", "a$g$ G0"]),
+            (pl.cell_type_specific_genes, {}, [r"a$\no{$c A (2 genes)", "a$b$ H3K4me3"]),
+            (pl.confusion, {}, [r"a$\no{$c T"]),
+            (pl.enrich, {}, [r"a$\no{$c B cell", r"CD4+/CD25_$\no{$_alpha"]),
+            (pl.hubs, {}, [r"a$\no{$c", "a$g$ G1"]),
+            (pl.network, {}, [r"a$\no{$c T", "a$g$ G4"]),
+            (pl.rank_genes, {}, [r"a$\no{$c", "a$g$ G0"]),
+            (pl.stability, {}, [r"a$\no{$c", "a$g$ G1"]),
+            (pl.stability, {"of": "edges"}, ["a$g$ G4 → a$g$ G1"]),
+        ],
+    )
+    def test_are_drawn_as_they_are(self, adata, tmp_path, *, plot, settings, expected):
+        drawn = plot(strangely_named(adata), save=tmp_path / "figure.png", **settings)
+        figure = (drawn[0] if isinstance(drawn, list) else drawn).figure
+        texts = [text.get_text() for text in figure.findobj(Text)]
+        shown = [text.replace(r"\$", "$") for text in texts if not is_math_text(text)]
+        for name in expected:
+            assert any(name in text for text in shown), (name, texts)
 
 
 class TestConfusion:

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, missing
+from tgem.pl._figure import literal
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -91,7 +92,7 @@ def _draw(adata: AnnData, shown: dict[str, str]) -> Axes:
 
 def _dot(name: str, colour: str) -> Line2D:
     text = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-    return Line2D([], [], marker="o", linestyle="", markersize=5, color=colour, label=text)
+    return Line2D([], [], marker="o", linestyle="", markersize=5, color=colour, label=literal(text))
 
 
 def _colours(adata: AnnData, columns: list[str]) -> dict[str, str]:

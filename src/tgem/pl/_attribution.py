@@ -18,6 +18,7 @@ from tgem.pl._figure import (
     VERMILION,
     clean,
     finish,
+    literal,
     panels,
     single,
     wrapped,
@@ -160,7 +161,7 @@ def _bars(ax: Axes, values: pd.Series[float], n_rows: int) -> None:
         return
     positions = range(len(values))
     ax.barh(positions, values, height=0.7, color=[BLUE if v >= 0 else VERMILION for v in values])
-    ax.set_yticks(positions, values.index.astype(str), fontsize=SMALL)
+    ax.set_yticks(positions, list(map(literal, values.index)), fontsize=SMALL)
     ax.set_ylim(n_rows - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=3))

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from tgem._core import keys
-from tgem.pl._figure import BLUES, MEDIUM, SMALL, finish, single
+from tgem.pl._figure import BLUES, MEDIUM, SMALL, finish, literal, single
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def confusion(
     image = axes.imshow(values, cmap=BLUES, vmin=0, vmax=top, aspect="equal")
     if numbered:
         _write_counts(axes, counts.to_numpy(), values / top)
-    _label(axes, [str(label) for label in counts.index])
+    _label(axes, [literal(label) for label in counts.index])
     bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, aspect=20, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL)

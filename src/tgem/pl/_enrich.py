@@ -19,6 +19,7 @@ from tgem.pl._figure import (
     SMALL,
     clean,
     finish,
+    literal,
     single,
     wrapped,
 )
@@ -182,7 +183,7 @@ def _draw(ax: Axes, table: pd.DataFrame, terms: list[str], classes: list[str]) -
         linewidths=[0.9 if is_so else 0.5 for is_so in table["significant"]],
         zorder=2,
     )
-    ax.set_xticks(range(len(classes)), classes, rotation=90)
+    ax.set_xticks(range(len(classes)), list(map(literal, classes)), rotation=90)
     ax.set_yticks(range(len(terms)), [wrapped(term, _TERM_WIDTH) for term in terms])
     ax.set_xlim(-0.6, len(classes) - 0.4)
     ax.set_ylim(len(terms) - 0.4, -0.6)

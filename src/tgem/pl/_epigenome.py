@@ -18,6 +18,7 @@ from tgem.pl._figure import (
     SMALL,
     clean,
     finish,
+    literal,
     single,
     wrapped,
 )
@@ -112,7 +113,7 @@ def cell_type_specific_genes(
     table = table[(table["contrast"] == contrast) & table["cell_type"].isin(chosen)]
     marks = _ordered(table)
     counts = keys.SPECIFIC_GENES.read(adata, key_added)["cell_type"].astype(str).value_counts()
-    labels = [f"{label} ({counts.get(label, 0)} genes)" for label in chosen]
+    labels = [f"{literal(label)} ({counts.get(label, 0)} genes)" for label in chosen]
     longest = max(map(len, marks), default=0)
     axes = single(
         ax,
@@ -160,7 +161,7 @@ def _draw(
         linewidths=[0.9 if is_so else 0.5 for is_so in significant],
         zorder=2,
     )
-    ax.set_yticks(range(len(marks)), marks)
+    ax.set_yticks(range(len(marks)), list(map(literal, marks)))
     ax.set_xlim(-0.6, len(cell_types) - 0.4)
     ax.set_ylim(len(marks) - 0.4, -0.6)
     clean(ax)

@@ -80,15 +80,27 @@ def clean(ax: Axes) -> None:
     ax.tick_params(labelsize=SMALL)
 
 
+def literal(name: object) -> str:
+    """Return a name of the user's so that matplotlib draws its dollars, and reads no mathematics.
+
+    For all text from the data: names of classes, genes and gene sets. Of titles that are
+    :func:`wrapped` this is done there.
+    """
+    return str(name).replace("$", r"\$")
+
+
 def wrapped(label: str, width: int) -> str:
-    """Break a long label into lines, also behind the slashes and underscores of names."""
+    """Break a long label into lines, also behind the slashes and underscores of names.
+
+    The lines are :func:`literal`.
+    """
     lines = [""]
     for piece in re.split(r"(?<=[ /_])", label):
         if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
             lines.append("")
         *whole, rest = textwrap.wrap(piece, width, drop_whitespace=False) or [""]
         lines[-1:] = [*whole, rest] if whole else [lines[-1] + rest]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(literal(line.rstrip()) for line in lines)
 
 
 def finish(ax: Axes, *, drawn_here: bool, show: bool | None, save: str | Path | None) -> bool:

@@ -20,6 +20,7 @@ from tgem.pl._figure import (
     VERMILION,
     clean,
     finish,
+    literal,
     panels,
 )
 
@@ -136,7 +137,7 @@ def _chosen_metrics(table: pd.DataFrame, metrics: Sequence[str] | None) -> list[
 
 
 def _readable(name: str) -> str:
-    return name.replace("_", " ")
+    return literal(name.replace("_", " "))
 
 
 def _draw(ax: Axes, table: pd.DataFrame, styles: list[tuple[str, str]]) -> None:

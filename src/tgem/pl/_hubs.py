@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from tgem._core import keys
 from tgem._core.networks import hubs_prefix
 from tgem._core.validate import check_choice, check_count, chosen_classes
-from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, clean, finish, panels, wrapped
+from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, clean, finish, literal, panels, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def _points(ax: Axes, rows: pd.DataFrame, by: str, max_fdr: float) -> None:
     ax.hlines(places, 0, sizes, colors=edges, linewidths=1, alpha=0.5, zorder=1)
     ax.scatter(sizes, places, s=26, color=ax.get_facecolor(), linewidths=0, zorder=2)
     ax.scatter(sizes, places, s=26, facecolors=faces, edgecolors=edges, linewidths=1.2, zorder=3)
-    ax.set_yticks(places, rows["gene"].astype(str), fontsize=SMALL)
+    ax.set_yticks(places, list(map(literal, rows["gene"])), fontsize=SMALL)
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 1.08 * (sizes.max() or 1.0))
     whole = by == "degree"

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from tgem.pl._figure import DIVERGING, GREY, LIGHT_GREY, MEDIUM, SMALL, clean, single
+from tgem.pl._figure import DIVERGING, GREY, LIGHT_GREY, MEDIUM, SMALL, clean, literal, single
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,10 +90,10 @@ def _limits(values: np.ndarray) -> Normalize:
 
 
 def _axes(ax: Axes, table: pd.DataFrame, groups: dict[str, list[str]]) -> None:
-    genes = [str(gene) for group in groups.values() for gene in group]
+    genes = [literal(gene) for group in groups.values() for gene in group]
     clean(ax)
     ax.set_xticks(range(len(genes)), genes, rotation=90)
-    ax.set_yticks(range(len(table.columns)), table.columns)
+    ax.set_yticks(range(len(table.columns)), list(map(literal, table.columns)))
     ax.set_xlim(-0.5, max(len(genes), 1) - 0.5)
     ax.set_ylim(len(table.columns) - 0.5, -0.5)
     ax.tick_params(length=0)

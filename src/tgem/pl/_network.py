@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 from tgem._core.errors import listed
 from tgem._core.networks import network_params, network_prefix, read_network, share_text
 from tgem._core.validate import check_count, chosen_classes
-from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, VERMILION, finish, panels, wrapped
+from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, VERMILION, finish, literal, panels, wrapped
 from tgem.pl._layout import place_genes, place_names
 from tgem.pl._network_page import write_page
 
@@ -212,7 +212,7 @@ def _draw(
     halo = [withStroke(linewidth=2, foreground=ax.get_facecolor())]
     texts = [
         ax.annotate(
-            _shortened(gene),
+            literal(_shortened(gene)),
             tuple(places[gene]),
             xytext=(0, 0),
             textcoords="offset points",

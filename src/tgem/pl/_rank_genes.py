@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
 from tgem._core.validate import check_count, chosen_classes
-from tgem.pl._figure import BLUE, MEDIUM, SMALL, clean, finish, panels, wrapped
+from tgem.pl._figure import BLUE, MEDIUM, SMALL, clean, finish, literal, panels, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ def _points(ax: Axes, rows: pd.DataFrame, n_ranks: int, room: float) -> None:
     ax.scatter(ranks, means, color=BLUE, s=8, linewidths=0)
     for rank, mean, gene in zip(ranks, means, rows["gene"].astype(str), strict=True):
         ax.annotate(
-            gene,
+            literal(gene),
             (rank, mean),
             xytext=(0, 4),
             textcoords="offset points",

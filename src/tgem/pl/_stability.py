@@ -10,7 +10,18 @@ import numpy as np
 from tgem._core import keys
 from tgem._core.networks import network_prefix
 from tgem._core.validate import check_choice, check_count, chosen_classes
-from tgem.pl._figure import BLUE, GREY, LIGHT_GREY, MEDIUM, SMALL, clean, finish, panels, wrapped
+from tgem.pl._figure import (
+    BLUE,
+    GREY,
+    LIGHT_GREY,
+    MEDIUM,
+    SMALL,
+    clean,
+    finish,
+    literal,
+    panels,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +154,7 @@ def _points(ax: Axes, rows: pd.DataFrame) -> None:
     ax.hlines(places, 0, sizes, colors=GREY, linewidths=1, alpha=0.5, zorder=1)
     ax.scatter(sizes, places, s=26, color=ax.get_facecolor(), linewidths=0, zorder=2)
     ax.scatter(sizes, places, s=26, facecolors=faces, edgecolors=BLUE, linewidths=1.2, zorder=3)
-    ax.set_yticks(places, rows["name"], fontsize=SMALL)
+    ax.set_yticks(places, list(map(literal, rows["name"])), fontsize=SMALL)
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 1.05)
     ax.set_xticks([0, 0.5, 1])
