@@ -8,28 +8,29 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
-from anndata import AnnData
 
 from tgem._core.errors import TgemWarning, quiet
 from tgem._core.scvi_compat import SETUP_ARGS
-from tgem._core.validate import cell_indices as cells_of
-from tgem.data import FeatureField, Split, split_column
-from tgem.model._base._attention_network import AttentionNetwork, NetworkClassifier
+from tgem.data import Split, split_column
+from tgem.model._base._attention_network import AttentionNetwork
 from tgem.model._base._cell_groups import NoCellsError
+from tgem.model._base._part_networks import PartNetworkClassifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from anndata import AnnData
 
     from tgem.model._base._registered import Cells
 
     Array = np.ndarray[Any, Any]
 
 _LIGHTNING = ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero")
-_SPLIT, _PART = "split_of_retraining", "part of cells"
+_SPLIT = "split_of_retraining"
 
 
-class RetrainedClassifier(NetworkClassifier):
+class RetrainedClassifier(PartNetworkClassifier):
     """A classifier that can be trained again as it was, to say what of its network is chance."""
 
     def retrained(
@@ -169,42 +170,6 @@ class RetrainedClassifier(NetworkClassifier):
         ]
         return np.unique(np.concatenate(drawn))
 
-    def get_networks_of_parts(
-        self, parts: Sequence[Cells], adata: AnnData | None = None, **options: Any
-    ) -> list[pd.DataFrame]:
-        """Return the network of each of several parts of the cells.
-
-        Parameters
-        ----------
-        parts
-            Positions of the cells of each part, none in two.
-        adata, options
-            As in :meth:`get_attention_network`. All cells of a part are averaged over, each
-            explaining its predicted class.
-
-        Returns
-        -------
-        DataFrames with the columns ``layer``, ``source``, ``target`` and ``weight``, which is not
-        scaled here but what the edge adds to the logit, so that parts can be compared.
-
-        Raises
-        ------
-        RuntimeError
-            If this model is not trained.
-        """
-        self._check_trained()
-        names = np.full(self._data(adata).n_obs, None, dtype=object)
-        labels = [f"{_PART} {number}" for number in range(len(parts))]
-        for label, cells in zip(labels, parts, strict=True):
-            names[cells_of(cells, len(names))] = label
-        data = self._with_columns(adata, **{_PART: names})
-        found = self.get_attention_network(data, pd.notna(names), groupby=_PART, **options)
-        largest = found.layers.set_index(["class", "layer"])["largest"]
-        scales = largest.reindex(pd.MultiIndex.from_frame(found.edges[["class", "layer"]]))
-        edges = found.edges.assign(weight=found.edges["weight"] * scales.to_numpy())
-        rest = ["layer", "source", "target", "weight"]
-        return [edges.loc[edges["class"] == label, rest] for label in labels]
-
     @property
     def label_key(self) -> str | None:
         """Column of the labels that the model was set up with."""
@@ -245,20 +210,6 @@ class RetrainedClassifier(NetworkClassifier):
             cells = np.flatnonzero((part == number) & (codes >= 0))
             labels.iloc[cells] = labels.iloc[generator.permutation(cells)].to_numpy()
         return labels
-
-    def _with_columns(self, adata: AnnData | None, **columns: Any) -> AnnData:
-        """Cells with other columns, sharing the expression that the model reads."""
-        data = self._data(adata)
-        if data.isbacked:
-            data = data.to_memory()
-        field = next(field for field in self._fields if field.registry_key == self._features)
-        if not isinstance(field, FeatureField):
-            raise TypeError(self._features)
-        source = field.source(data)
-        obs, var = data.obs.assign(**columns), pd.DataFrame(index=source.names)
-        # where this model reads it, and where a new one does
-        layers = {field.attr_key: source.matrix} if field.attr_name == "layers" else None
-        return AnnData(X=source.matrix, obs=obs, var=var, layers=layers)
 
 
 @contextmanager
