@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
-from tgem._report._slots import STABILITY
 
 STRANGE = "CD4+/CD25 <T> & \"Reg\" 'naive' {{title}} </script>"
 LONG = "regulation_of_very_long_names_that_nobody_shortened_" * 2 + "in_mice"
@@ -56,8 +55,13 @@ def results(n_classes=2, *, n_obs=300, n_genes=120, n_edges=400, share=(0.02, -0
     store(adata, keys.NETWORK, network, {"share_mean": share[0]} | low_high)
     store(adata, keys.HUBS, hubs(classes, genes, generator), {"null": "networks", "n_null": 20})
     store(adata, keys.ENRICHMENT, gene_sets(classes, genes), {"n_background": n_genes})
-    frequencies = network[["class", "source", "target"]].assign(frequency=0.5)
-    store(adata, STABILITY, frequencies, {"n_runs": 10})
+    trained = {"by": "seed", "n_runs": 10, "n_with_edges": 9, "n_hubs": 20, "seed": 0}
+    shares = generator.integers(0, 10, len(network)) / 10
+    again = network.assign(frequency=shares, same_sign=1.0, in_network=shares > 0.1)
+    store(adata, keys.STABILITY, again, trained)
+    counted = keys.HUBS.read(adata)[["class", "gene"]]
+    counted = counted.assign(frequency=np.linspace(1, 0, len(counted)), mean_rank=2.5)
+    store(adata, keys.STABILITY_HUBS, counted, trained)
     return adata
 
 

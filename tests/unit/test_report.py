@@ -149,7 +149,8 @@ class TestPage:
         assert "<h1>&lt;b&gt;{{style}}&lt;/b&gt; &amp; more</h1>" in page.text
 
     def test_no_name_of_an_element_repeats(self, two):
-        ids = [name for name in Page(two).ids if not re.fullmatch(r"[a-z]?[0-9a-f]{10}", name)]
+        drawn = r"(C[0-9a-f]+_[0-9a-f]+_)?[a-z]?[0-9a-f]{10}"  # hashes of what they name
+        ids = [name for name in Page(two).ids if not re.fullmatch(drawn, name)]
         assert len(ids) == len(set(ids))
 
     def test_same_input_same_page(self, two, tmp_path):
@@ -294,7 +295,51 @@ class TestWords:
     def test_hubs_without_a_null(self, read):
         adata = only("hubs")
         adata.uns[keys.HUBS.key()] = adata.uns[keys.HUBS.key()].assign(p_value=np.nan, fdr=np.nan)
-        assert "No hub was tested" in read(adata).words["hubs"]
+        words = read(adata).words["hubs"]
+        assert "No hub was tested" in words
+        assert "tgem.tl.hubs(adata, model) adds p-values" in words
+
+    def test_hubs_of_attention_that_decides_nothing(self, read):
+        adata = only("hubs")
+        adata.uns[keys.HUBS.key()] = adata.uns[keys.HUBS.key()].assign(p_value=np.nan, fdr=np.nan)
+        reason = "not tested: attention decides next to nothing"
+        adata.uns[keys.HUBS.params_key()] = {"null": reason}
+        words = read(adata).words["hubs"]
+        assert f"Hubs were {reason}." in words
+        assert "adds p-values" not in words
+        assert "tgem.tl.hubs(adata, model)" in read(only("history")).words["hubs"]
+
+    def test_stability_of_edges_and_hubs(self, read):
+        adata = only("stability", "stability_hubs")
+        found = read(adata)
+        for text in ("10 trainings, from other seeds", "9 of them have a network"):
+            assert text in found.words["stability"]
+        edges = adata.uns[keys.STABILITY.key()]
+        hubs = adata.uns[keys.STABILITY_HUBS.key()]
+        rows = [row for row in found.rows["stability"] if row]
+        assert len(rows) == len(edges) + len(hubs)
+        first = hubs.iloc[0]
+        assert [first["class"], first["gene"], "1", "2.5"] in rows
+        del adata.uns[keys.STABILITY_HUBS.key()]
+        assert len([row for row in read(adata).rows["stability"] if row]) == len(edges)
+
+    def test_names_with_dollars(self, read):
+        adata = results(2)
+        first, second = adata.obs["cell_type"].cat.categories
+        names = {first: "a$b$c", second: r"CD4+/$\bad{$"}
+        for key in ("cell_type", keys.PREDICTION.key()):
+            adata.obs[key] = adata.obs[key].cat.rename_categories(names)
+        for table in adata.uns.values():
+            if isinstance(table, pd.DataFrame):
+                for column in {"class", "true", "predicted"} & set(table):
+                    table[column] = table[column].replace(names)
+        given = adata.uns[keys.PREDICTION.params_key()]
+        given["classes"] = np.array([names[name] for name in given["classes"]], dtype=object)
+        found = read(adata, labels_key="cell_type")
+        assert found.absent == []
+        for section in ("metrics", "umap", "genes", "hubs", "stability", "enrichment"):
+            assert "a$b$c" in found.words[section], section
+            assert r"\$" not in found.words[section], section
 
     def test_attributions_that_find_nothing(self, read):
         adata = only("ablation")

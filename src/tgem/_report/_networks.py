@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tgem._core import keys
 from tgem._core.networks import WRITERS, network_key, read_network
 from tgem._report._attention import shares, verdict
 from tgem._report._figures import figure
-from tgem._report._html import Section, missing, notice, paragraph, table
-from tgem._report._slots import STABILITY
+from tgem._report._html import Section, hint, missing, notice, paragraph, table
+from tgem._report._slots import is_filled
 from tgem.pl import hubs as plot_hubs
+from tgem.pl import stability as plot_stability
 from tgem.pl._network_page import network_view
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_EDGES = 60_000  # in the page, of all classes together
 _MOST_ROWS = 3_000  # of a table
 _MAX_FDR = 0.05
+_TESTED_HUBS = "tgem.tl.hubs(adata, model)"
+_NOT_TESTED = "not tested"  # how the parameters of hubs begin that no null was made for
 
 
 def network(adata: AnnData, prefix: str, n_edges: int | None) -> Section:
@@ -59,7 +64,7 @@ def hubs(adata: AnnData, prefix: str) -> Section:
     """Genes with many or strong edges, and whether chance would give as many."""
     title = "Hubs"
     if keys.HUBS.key(prefix) not in adata.uns:
-        return missing("hubs", title, "`tgem.tl.hubs(adata, null=...)`")
+        return missing("hubs", title, f"`{_TESTED_HUBS}`")
     found: pd.DataFrame = keys.HUBS.read(adata, prefix)
     params = adata.uns.get(keys.HUBS.params_key(prefix), {})
     tested = bool(found["fdr"].notna().any())
@@ -76,11 +81,7 @@ def hubs(adata: AnnData, prefix: str) -> Section:
             )
         body = paragraph(text)
     else:
-        body = notice(
-            "No hub was tested: degree alone is no evidence. Networks of models retrained on "
-            "permuted labels, as null=[...] of tgem.tl.hubs, give p-values.",
-            kind="warning",
-        )
+        body = _not_tested(str(params.get("null", "")))
     body = verdict(shares(adata, prefix), brief=True) + body
     body += figure(
         plot_hubs, adata, key_added=prefix, show=False, label="Largest hubs of each class"
@@ -96,23 +97,55 @@ def hubs(adata: AnnData, prefix: str) -> Section:
     return Section("hubs", title, body)
 
 
+def _not_tested(null: str) -> str:
+    """Say that there are no p-values, and why, or which call adds them."""
+    if null.startswith(_NOT_TESTED):
+        return notice(
+            f"Hubs were {null}.",
+            kind="warning",
+            because=f"{_TESTED_HUBS} trained no model on permuted labels for them.",
+        )
+    text = "No hub was tested: degree alone is no evidence."
+    return notice(text, kind="warning") + hint(
+        f"`{_TESTED_HUBS}` adds p-values: it trains the model again on permuted labels."
+    )
+
+
 def stability(adata: AnnData, prefix: str) -> Section:
-    """How often an edge comes back when the model is trained again."""
+    """How often edges and hubs come back when the model is trained again."""
     title = "Stability"
-    if STABILITY.key(prefix) not in adata.uns:
-        return missing("stability", title, "`tgem.tl.stability(adata, ...)`")
-    found: pd.DataFrame = STABILITY.read(adata, prefix)
-    texts = [name for name in ("class", "layer", "source", "target") if name in found]
-    kept = found.astype(dict.fromkeys(texts, str)).sort_values(
-        "frequency", ascending=False, kind="stable"
+    if keys.STABILITY.key(prefix) not in adata.uns:
+        return missing("stability", title, "`tgem.tl.stability(adata, model)`")
+    params = adata.uns.get(keys.STABILITY.params_key(prefix), {})
+    others = {"seed": "from other seeds", "bootstrap": "on resampled cells"}
+    how = others.get(str(params.get("by")), "from other seeds or on resampled cells")
+    runs = f"{int(params['n_runs']):,} trainings" if "n_runs" in params else "trainings"
+    text = (
+        f"Share of {runs}, {how}, whose network has the edge, or has the gene among its hubs. "
+        "What comes back rarely belongs to the training run, not to the cells; what comes back "
+        "often need not be about the labels."
     )
-    n_rows = max(_MOST_ROWS // max(found["class"].nunique() if "class" in found else 1, 1), 1)
-    if "class" in kept:
-        kept = kept.groupby("class", sort=False).head(n_rows).sort_values("class", kind="stable")
-    body = paragraph(
-        "Share of trainings, from other seeds or on resampled cells, whose network has the edge. "
-        "One that comes back rarely belongs to the training run, not to the cells."
-    )
-    note = "" if len(kept) == len(found) else f"The {n_rows:,} most frequent edges of each class."
-    body += table(kept[[*texts, "frequency"]], label="Edges by frequency", note=note)
+    if params.get("n_with_edges", params.get("n_runs")) != params.get("n_runs"):
+        text += f" {int(params['n_with_edges']):,} of them have a network with any edges."
+    body = paragraph(text)
+    if is_filled(adata, keys.STABILITY_HUBS, prefix):
+        body += figure(
+            plot_stability, adata, key_added=prefix, show=False, label="Hubs that come back most"
+        )
+        body += _by_frequency(keys.STABILITY_HUBS.read(adata, prefix), "Hubs")
+    body += _by_frequency(keys.STABILITY.read(adata, prefix), "Edges")
     return Section("stability", title, body)
+
+
+def _by_frequency(found: pd.DataFrame, what: str) -> str:
+    """Table of the most frequent rows of each class."""
+    texts = [name for name in ("class", "layer", "gene", "source", "target") if name in found]
+    kept = found.astype(dict.fromkeys(texts, str))
+    kept = kept.sort_values("frequency", ascending=False, kind="stable")
+    n_rows = max(_MOST_ROWS // max(kept["class"].nunique(), 1), 1)
+    kept = kept.groupby("class", sort=False).head(n_rows).sort_values("class", kind="stable")
+    if "in_network" in kept:
+        kept = kept.assign(in_network=np.where(kept["in_network"].astype(bool), "yes", "no"))
+    names = {name: name.replace("_", " ") for name in ("mean_rank", "same_sign", "in_network")}
+    note = "" if len(kept) == len(found) else f"The {n_rows:,} most frequent of each class."
+    return table(kept.rename(columns=names), label=f"{what} by frequency", note=note)

@@ -1,20 +1,13 @@
-"""Slots that the page shows where they are there, beyond the table of those that tools write."""
+"""Whether there is anything in a slot to show."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgem._core.keys import Slot
-
 if TYPE_CHECKING:
     from anndata import AnnData
 
-STABILITY = Slot(
-    "uns",
-    "{prefix}_stability",
-    "long DataFrame: class, source, target, frequency",
-    "tgem.tl.stability",
-)
+    from tgem._core.keys import Slot
 
 
 def is_filled(adata: AnnData, slot: Slot, prefix: str) -> bool:
