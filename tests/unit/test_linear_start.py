@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 import tgem
 from tgem.model.tgem._context_gain import context_gain
 from tgem.model.tgem._linear_classifiers import LOWEST, Regression, coordinates
-from tgem.model.tgem._linear_start import linear_start, log_likelihood, stack
+from tgem.model.tgem._linear_start import draw, linear_start, log_likelihood, stack
 
 
 def simulated(n_obs, n_genes, n_classes, seed=0):
@@ -78,6 +79,34 @@ class TestLinearStart:
         start = linear_start(levels, np.ones(8), 2 * codes, n_classes=5, seed=0)
         np.testing.assert_array_equal(start.of_all.bias[[1, 3]], [LOWEST, LOWEST])
         assert not start.of_all.weight[[1, 3]].any()
+
+    def test_classes_of_one_cell_change_nothing_for_the_others(self):
+        levels, codes = simulated(150, 20, 3)
+        rare = np.random.default_rng(5).normal(size=(4, 20)).astype(np.float32)
+        alone = linear_start(levels, np.ones(20), codes, n_classes=7, seed=0)
+        both = linear_start(
+            np.concatenate([levels, rare]),
+            np.ones(20),
+            np.concatenate([codes, [3, 4, 5, 6]]),
+            n_classes=7,
+            seed=0,
+        )
+        assert not set(both.held_out) & set(range(150, 154))
+        confidence = [
+            softmax(start.of_all.logits(levels), axis=1).max(1).mean() for start in (alone, both)
+        ]
+        assert confidence[1] > confidence[0] - 0.07
+
+    def test_few_cells_told_apart_keep_finite_weights(self):
+        codes = np.arange(30) % 3
+        shares = stack([5.0 * np.eye(3)[codes], np.eye(3)[codes]], codes)
+        assert shares.max() < 3
+
+    def test_rare_classes_are_drawn_first(self):
+        codes = np.r_[np.zeros(5000, dtype=int), np.ones(6, dtype=int)]
+        drawn = draw(codes, 100, np.random.default_rng(0))
+        assert len(drawn) == 100
+        assert (codes[drawn] == 1).sum() == 6
 
     @pytest.mark.parametrize("codes", [[0, 1], [0, 0, 1], [0, 1, 2, 3], [0, 0, 0, 0, 0, 0, 1]])
     def test_very_few_cells(self, codes):

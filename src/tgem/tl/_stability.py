@@ -126,9 +126,8 @@ def stability(
         for number in track(range(n_runs), "Training again", delay=0):
             changes = _changes(model, by, np.random.default_rng([seed, number]))
             other = model.retrained(**changes)
-            data = None if adata is model.adata else adata
             with quiet():
-                tables.append(other.get_network(data, indices, **options))
+                tables.append(other.get_network(model.for_retrained(adata), indices, **options))
     except KeyboardInterrupt:
         if len(tables) < 2:
             raise

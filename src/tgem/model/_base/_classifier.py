@@ -80,6 +80,12 @@ class ClassifierModel(SupervisedModel):
     def _check_classes(self, split: Split, codes: np.ndarray[Any, Any]) -> Split:
         """Warn about classes that a user's own split leaves without training cells."""
         trained = np.unique(codes[split.train])
+        if len(trained) < 2:
+            msg = (
+                "Training needs at least two classes among the training cells, found "
+                f"{listed([self.classes[i] for i in trained]) or 'none'}. Change the split."
+            )
+            raise ValueError(msg)
         absent = [label for i, label in enumerate(self.classes) if i not in trained]
         if absent:
             msg = f"No training cell of {listed(absent)}: the model can never predict these labels."

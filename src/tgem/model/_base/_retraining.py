@@ -135,19 +135,34 @@ class RetrainedClassifier(PartNetworkClassifier):
         model._count_attention()
         data = None
         if adata is not None and adata is not own:
-            data = adata
+            columns = {}
             if label_key in adata.obs:
                 values = adata.obs[label_key].copy()
                 places = own.obs_names.get_indexer(adata.obs_names)
                 others = np.flatnonzero(places < 0)
                 values.iloc[places >= 0] = labels.iloc[places[places >= 0]].to_numpy()
                 values.iloc[others] = values.iloc[generator.permutation(others)].to_numpy()
-                data = self._with_columns(adata, **{label_key: values})
+                columns[label_key] = values
+            data = self._with_columns(adata, **columns)
         with quiet():
             try:
                 return model.get_attention_network(data, indices, **options)
             except NoCellsError:
                 return AttentionNetwork.empty()
+
+    def for_retrained(self, adata: AnnData) -> AnnData | None:
+        """Return cells as models that :meth:`retrained` made read them: expression in ``.X``.
+
+        Parameters
+        ----------
+        adata
+            Cells as this model reads them, from a layer or ``.raw`` if it was set up so.
+
+        Returns
+        -------
+        ``None`` for the training data, which retrained models hold.
+        """
+        return None if adata is self._data(None) else self._with_columns(adata)
 
     def bootstrapped_cells(self, generator: np.random.Generator) -> Array:
         """Return the training cells that a bootstrap within each class draws, each once.

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedKFold
@@ -22,6 +23,7 @@ Array = np.ndarray[Any, Any]
 N_FOLDS = 5
 PENALTIES = 10.0 ** np.arange(-3, 1.1, 0.5)  # scikit-learn's C, strongest first
 PATIENCE = 2
+FIRST_OF_A_CLASS = 50
 EXPONENTS = (0.0, 0.5)  # of a gene's deviation, in the scale that its weight is penalised on
 MOST_CELLS_TUNED = 10_000
 MOST_CELLS = 50_000
@@ -79,13 +81,14 @@ def linear_start(
     """
     rng = np.random.default_rng(seed)
     fold = _folds(codes, rng)
-    few = np.sort(rng.permutation(len(codes))[:MOST_CELLS_TUNED])
+    few = draw(codes, MOST_CELLS_TUNED, rng)
     scales = [np.where(deviation > 0, deviation, 1.0) ** exponent for exponent in EXPONENTS]
     tuned = [
         _tuned(coordinates(levels[few], scale).values, codes[few], fold[few], n_classes)
         for scale in scales
     ]
-    shares = stack([each.logits for each in tuned], codes[few])
+    judged = fold[few] >= 0
+    shares = stack([each.logits[judged] for each in tuned], codes[few][judged])
     spaces = [coordinates(levels, scale) for scale in scales]
 
     def fitted(cells: Array) -> Weights:
@@ -112,7 +115,12 @@ def log_likelihood(logits: Array, codes: Array) -> float:
 
 
 def stack(logits: list[Array], codes: Array) -> Array:
-    """Weights, none below 0, with which the sum of the logits has the highest log-likelihood."""
+    """Weights, none below 0, with which the sum of the logits has the highest log-likelihood.
+
+    A small squared penalty keeps them finite where few cells are told apart without error.
+    """
+    if not len(codes):
+        return np.full(len(logits), 1 / len(logits))
     stacked = np.stack(logits).astype(np.float64)
     own = np.take_along_axis(stacked, codes[None, :, None], axis=2)[:, :, 0].mean(axis=1)
 
@@ -120,7 +128,8 @@ def stack(logits: list[Array], codes: Array) -> Array:
         log_p = log_softmax(np.tensordot(weights, stacked, 1), axis=1)
         value = -np.take_along_axis(log_p, codes[:, None], axis=1).mean()
         expected = np.einsum("nc,knc->k", np.exp(log_p), stacked) / len(codes)
-        return float(value), expected - own
+        size = weights @ weights / (2 * len(codes))
+        return float(value + size), expected - own + weights / len(codes)
 
     start = np.full(len(logits), 1 / len(logits))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(logits))
@@ -134,16 +143,17 @@ def _tuned(values: Array, codes: Array, fold: Array, n_classes: int) -> _Tuned:
         for number in range(N_FOLDS)
         if (fold == number).any() and len(np.unique(codes[fold != number])) > 1
     ]
+    judged = fold >= 0
     models = [Regression(n_classes) for _ in folds]
     best, highest = _Tuned(PENALTIES[0], np.zeros((len(codes), n_classes))), (-1.0, -np.inf)
     likeliest, since = -np.inf, 0
-    for penalty in PENALTIES:
+    for penalty in PENALTIES if folds else ():
         logits = np.zeros((len(codes), n_classes), dtype=np.float32)
         for of_fold, model in zip(folds, models, strict=True):
             found = model.fit(values[~of_fold], codes[~of_fold], penalty)
             logits[of_fold] = found.logits(values[of_fold])
-        likelihood = log_likelihood(logits, codes)
-        score = (float(np.mean(logits.argmax(axis=1) == codes)), likelihood)
+        likelihood = log_likelihood(logits[judged], codes[judged])
+        score = (float(np.mean((logits.argmax(axis=1) == codes)[judged])), likelihood)
         if score > highest:
             best, highest = _Tuned(penalty, logits), score
         likeliest, since = (likelihood, 0) if likelihood > likeliest else (likeliest, since + 1)
@@ -152,15 +162,27 @@ def _tuned(values: Array, codes: Array, fold: Array, n_classes: int) -> _Tuned:
     return best
 
 
+def draw(codes: Array, most: int, rng: np.random.Generator) -> Array:
+    """Positions of at most so many cells, at random, but first some of every class."""
+    order = rng.permutation(len(codes))
+    rank = pd.Series(codes[order]).groupby(codes[order]).cumcount().to_numpy()
+    return np.sort(order[np.argsort(rank >= FIRST_OF_A_CLASS, kind="stable")][:most])
+
+
 def _folds(codes: Array, rng: np.random.Generator) -> Array:
-    """The fold of each cell, about the same share of each class in all."""
-    fold = np.zeros(len(codes), dtype=int)
-    n_folds = min(N_FOLDS, len(codes))
+    """The fold of each cell, about the same share of each class in all.
+
+    The only cell of a class is in none (-1): without it the others could not know its class.
+    """
+    fold = np.full(len(codes), -1)
+    sizes = np.bincount(codes)
+    shared = np.flatnonzero(sizes[codes] > 1)
+    if not len(shared):
+        return fold
+    n_folds = min(N_FOLDS, int(sizes.max()))
     folds = StratifiedKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**31)))
-    if n_folds > np.bincount(codes).max():  # no class has a cell for each fold
-        return rng.permutation(len(codes)) % n_folds
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # some classes have fewer cells than folds
-        for number, (_, cells) in enumerate(folds.split(codes, codes)):
-            fold[cells] = number
+        for number, (_, cells) in enumerate(folds.split(shared, codes[shared])):
+            fold[shared[cells]] = number
     return fold

@@ -156,7 +156,10 @@ class TGEM(SummarizedClassifier):
         training = dict(self._preset.training)
         n_steps = training.pop("n_steps", None)
         if n_steps is not None:
-            n_epochs = round(n_steps * training["batch_size"] / self._data(None).n_obs)
+            n_cells = self._data(None).n_obs
+            if not self._label_field().is_empty:
+                n_cells = max(int((self._dataset(None).read(LABELS_KEY) >= 0).sum()), 1)
+            n_epochs = round(n_steps * training["batch_size"] / n_cells)
             training["max_epochs"] = min(max(n_epochs, FEWEST_EPOCHS), MOST_EPOCHS)
         return training
 

@@ -25,8 +25,8 @@ class Preset:
     module
         Arguments of the network.
     training
-        Arguments of :meth:`TGEM.train`; ``n_steps``, in place of ``max_epochs``, is a number of
-        training steps to be made up by whole epochs, at least 2 and at most 20.
+        Arguments of :meth:`TGEM.train`; ``n_steps``, in place of ``max_epochs``, is the number of
+        training steps that all labelled cells would take, in whole epochs: at least 2, at most 20.
     top_fraction
         Share of all pairs of genes that a network keeps, if it is no fixed number of edges.
     """

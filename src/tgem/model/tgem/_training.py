@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tgem.model.tgem._context_gain import context_gain
-from tgem.model.tgem._linear_start import MOST_CELLS, MOST_VALUES, linear_start
+from tgem.model.tgem._linear_start import MOST_CELLS, MOST_VALUES, draw, linear_start
 from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ def linear_first(
     decide how much the contexts count. In the end the linear classifier of all cells takes over.
     """
     most = min(MOST_CELLS, MOST_VALUES // len(module.gene_mean))
-    chosen = np.sort(np.random.default_rng(seed).permutation(cells)[:most])
-    codes = dataset.read(LABELS_KEY, chosen).reshape(-1)
+    codes = dataset.read(LABELS_KEY, cells).reshape(-1)
+    drawn = draw(codes, most, np.random.default_rng(seed))
+    chosen, codes = cells[drawn], codes[drawn]
     levels = np.concatenate(
         [module.levels(_expression(module, dataset, b)).cpu() for b in _blocks(chosen, BLOCK)]
     )
