@@ -120,10 +120,12 @@ def network(
     Examples
     --------
     >>> import tgem
-    >>> adata = tgem.datasets.synthetic_expression(n_obs=200, n_genes=60)
+    >>> adata = tgem.datasets.synthetic_expression(
+    ...     n_obs=500, n_genes=30, n_classes=2, n_causal=6, n_decoys=4, interaction_only=True
+    ... )
     >>> tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
-    >>> model = tgem.model.TGEM(adata)
-    >>> model.train(max_epochs=8, enable_progress_bar=False)
+    >>> model = tgem.model.TGEM(adata, n_heads=8)
+    >>> model.train(max_epochs=10, enable_progress_bar=False)
     >>> tgem.tl.network(adata, model, n_edges=20)
     >>> adata.uns["tgem_network"].columns.tolist()
     ['class', 'layer', 'source', 'target', 'weight']
