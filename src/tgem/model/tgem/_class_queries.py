@@ -28,7 +28,7 @@ class ClassQueryModule(TypingModule):
     carry.
 
     The queries for levels, :math:`a`, and the biases are not trained by gradient descent but set,
-    to the linear classifier that predicts unseen cells best (:meth:`set_levels`). The queries for
+    to a linear classifier tuned by cross-validation (:meth:`set_levels`). The queries for
     contexts, :math:`g`, start at zero and learn with the maps what that classifier leaves over.
     How much they count, :math:`\gamma`, is set by cells that were not trained on
     (:meth:`weigh_contexts`).

@@ -1,4 +1,4 @@
-"""The best linear classifier of levels, found before attention is trained."""
+"""A tuned linear classifier of levels, found before attention is trained."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LinearStart(NamedTuple):
     of_all
         Fitted to all cells.
     of_rest
-        Fitted to all cells but those held out, for which it is an honest prediction.
+        Fitted to all cells but those held out, which have a say in its penalties only.
     held_out
         Positions of those cells, a fifth of every class; none if the rest were a single class.
     """
@@ -63,8 +63,8 @@ def linear_start(
     One looks at genes as they are standardised; the other at genes scaled back by the root of
     their deviation, so that genes that vary little are penalised more. The penalty of each is the
     one with the highest accuracy on cells that were not fitted, in five folds; the two weights in
-    the sum are those with the highest log-likelihood of these cells, which also makes the
-    probabilities honest.
+    the sum are those with the highest log-likelihood of these cells, which also sets how sure the
+    probabilities are.
 
     Parameters
     ----------

@@ -190,7 +190,7 @@ class TGEM(SummarizedClassifier):
     def attention_gain(self) -> ContextGain | None:
         """What attention is worth on training cells that it did not see.
 
-        The rise of the mean log-likelihood of a cell's label over the best linear classifier's,
+        The rise of the mean log-likelihood of a cell's label over the linear classifier's,
         its standard error, and the weight that attention therefore gets: 0, which leaves the linear
         classifier, unless the rise is at least twice its standard error. ``None`` before training
         and for the paper preset, in which attention is not weighed.

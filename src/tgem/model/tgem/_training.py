@@ -49,8 +49,9 @@ def linear_first(
     """Set the levels' queries, let the caller train on the cells yielded, weigh the contexts.
 
     A fifth of the training cells is held out of what contexts learn from, and of the linear
-    classifier that they learn to complement. On these cells both are honest predictions: they
-    decide how much the contexts count. In the end the linear classifier of all cells takes over.
+    classifier that they learn to complement. Neither is fitted to these cells, which only take part
+    in the choice of the penalties: so they decide how much the contexts count. In the end the
+    linear classifier of all cells takes over.
     """
     most = min(MOST_CELLS, MOST_VALUES // len(module.gene_mean))
     codes = dataset.read(LABELS_KEY, cells).reshape(-1)
