@@ -107,7 +107,7 @@ def _linear() -> dict[str, Variant]:
             fit=fit_logistic_regression,
         ),
         "linear_start": Variant(
-            "the default's start: penalty by log-likelihood, no contexts",
+            "the default's start: no contexts",
             LINEAR,
             REFERENCE,
             data=EVERYWHERE,
