@@ -9,7 +9,7 @@ from tgem.data._grid import GRIDS, GridField
 from tgem.data._isoforms import IsoformField
 from tgem.data._labels import LabelField, describe_labels, label_codes
 from tgem.data._manager import DataManager, FieldDataset
-from tgem.data._names import match_names
+from tgem.data._names import match_names, unversioned
 from tgem.data._splits import (
     Split,
     grouped_split,
@@ -48,4 +48,5 @@ __all__ = [
     "stratified_split",
     "summarize_expression",
     "summarize_tpm",
+    "unversioned",
 ]

@@ -1,0 +1,62 @@
+"""Text files, plain or gzipped, read with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def existing_file(path: str | Path, what: str) -> Path:
+    """Return the path of a file that exists and holds something."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        kind = "a folder" if file.is_dir() else "nothing"
+        msg = f"Expected {what} at {file}, found {kind}."
+        raise FileNotFoundError(msg)
+    if file.stat().st_size == 0:
+        msg = f"Expected {what} in {file}, found an empty file."
+        raise ValueError(msg)
+    return file
+
+
+def is_gzipped(file: Path) -> bool:
+    """Whether a file starts as gzip does, whatever its name says."""
+    with file.open("rb") as handle:
+        return handle.read(2) == b"\x1f\x8b"
+
+
+@contextmanager
+def open_text(file: Path) -> Iterator[IO[str]]:
+    """Open a file as text; damage is reported as an error of the file."""
+    with broken_file_named(file):
+        if is_gzipped(file):
+            with gzip.open(file, "rt", encoding="utf-8", errors="replace") as handle:
+                yield handle
+        else:
+            with file.open(encoding="utf-8", errors="replace") as handle:
+                yield handle
+
+
+@contextmanager
+def broken_file_named(file: Path) -> Iterator[None]:
+    """Name the file in what gzip says about damage."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        msg = (
+            f"Expected a whole gzip file, and {file} is cut off or damaged ({error}). Compare its "
+            "size with the source's, and copy or download it again."
+        )
+        raise ValueError(msg) from error
+
+
+def first_line(file: Path) -> str:
+    """Return the first line of a file, without its end."""
+    with open_text(file) as handle:
+        return handle.readline().rstrip("\r\n")
