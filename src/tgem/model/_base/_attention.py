@@ -18,10 +18,13 @@ from tgem.nn.swapped_attention import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from anndata import AnnData
 
     from tgem.data import FieldDataset
+    from tgem.model._base._classifier import Reject
     from tgem.model._base._registered import Cells
     from tgem.nn.swapped_attention import States
 
@@ -49,6 +52,8 @@ class AttentionClassifier(ExplainedClassifier):
         *,
         soft: Literal[False] = False,
         batch_size: int | None = None,
+        reject: Reject = None,
+        allowed: Sequence[Any] | str | None = None,
         ablate_attention: Ablation | None = None,
     ) -> np.ndarray[Any, Any]: ...
 
@@ -60,6 +65,8 @@ class AttentionClassifier(ExplainedClassifier):
         *,
         soft: Literal[True],
         batch_size: int | None = None,
+        reject: None = None,
+        allowed: Sequence[Any] | str | None = None,
         ablate_attention: Ablation | None = None,
     ) -> pd.DataFrame: ...
 
@@ -70,6 +77,8 @@ class AttentionClassifier(ExplainedClassifier):
         *,
         soft: bool = False,
         batch_size: int | None = None,
+        reject: Reject = None,
+        allowed: Sequence[Any] | str | None = None,
         ablate_attention: Ablation | None = None,
     ) -> np.ndarray[Any, Any] | pd.DataFrame:
         """Predict the label of each cell, with its own attention or with less.
@@ -87,9 +96,17 @@ class AttentionClassifier(ExplainedClassifier):
         indices
             Positions of the cells, or a boolean mask; ``None`` for all.
         soft
-            Whether to return probabilities instead of labels.
+            Whether to return probabilities instead of labels. They are calibrated, if the model
+            was trained with validation cells (:attr:`calibration`).
         batch_size
             Cells per forward pass.
+        reject
+            Cells whose novelty (:meth:`get_novelty`) is above this get the label ``"Unknown"``.
+            ``"auto"``: the threshold that 95 % of known cells stay below. ``None``: every cell
+            gets a label that the model knows.
+        allowed
+            Labels to choose from, where others cannot occur; the probabilities of the others
+            become 0 and those of the allowed ones add up to 1. ``None`` for all.
         ablate_attention
             ``None``: as trained. Otherwise the attention maps that replace each cell's own, in all
             layers together: ``"mean"``, the mean map of up to 500 training cells (100 for models
@@ -107,8 +124,10 @@ class AttentionClassifier(ExplainedClassifier):
             If the model is not trained.
         ValueError
             If fewer than :attr:`min_gene_share` of the model's genes are in the data, if the
-            values are no log-normalised expression, or for ``"mean"`` without training cells.
+            values are no log-normalised expression, for unknown labels, for ``"auto"`` without
+            validation cells, or for ``"mean"`` without training cells.
         """
+        self._check_options(soft=soft, reject=reject, allowed=allowed)
         if ablate_attention is None:
             logits = self._outputs(adata, indices, batch_size)
         else:
@@ -119,7 +138,7 @@ class AttentionClassifier(ExplainedClassifier):
             dataset = self._dataset(adata)
             cells = cell_indices(indices, len(dataset))
             logits = self._swapped(swapper, ablate_attention, dataset, cells, batch_size=batch_size)
-        return self._probabilities(logits, adata, indices) if soft else self._labels_of(logits)
+        return self._prediction(logits, adata, indices, soft=soft, reject=reject, allowed=allowed)
 
     # -- running with other maps ----------------------------------------------------------
 

@@ -2,97 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
-from tgem._core.errors import TrainingWarning, listed, warn
-from tgem._core.scvi_compat import field_states
-from tgem._core.validate import cell_indices, check_key
-from tgem.data import (
-    FieldDataset,
-    LabelField,
-    Split,
-    describe_labels,
-    split_from_column,
-    stratified_split,
-)
-from tgem.model._base._model import SupervisedModel
+from tgem.model._base._calibrated import UNKNOWN, CalibratedModel
+from tgem.model._base._calibration import calibration_scores
 from tgem.model._base._scores import classification_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
     from anndata import AnnData
 
     from tgem.model._base._registered import Cells
 
+Reject = float | Literal["auto"] | None
 
-class ClassifierModel(SupervisedModel):
+
+class ClassifierModel(CalibratedModel):
     """A model of labels: classes, probabilities, evaluation, attribution of a class."""
-
-    _labels: ClassVar[str] = "labels"
-
-    @property
-    def classes(self) -> np.ndarray[Any, Any]:
-        """Labels that the model can assign, in the order of the training categories."""
-        state = field_states(self.registry_)[self._labels]
-        labels = state.get("categories", [])
-        return pd.Index(labels, dtype=object).to_numpy()
-
-    @property
-    def class_colors(self) -> list[str] | None:
-        """Colours that scanpy gave the training labels, or None."""
-        return field_states(self.registry_)[self._labels].get("colors")
-
-    @property
-    def _n_targets(self) -> int:
-        return len(self.classes)
-
-    def _label_field(self) -> LabelField:
-        return next(field for field in self._fields if isinstance(field, LabelField))
-
-    # -- training -------------------------------------------------------------------------
-
-    def _make_split(self, dataset: FieldDataset, split_key: str | None, **sizes: Any) -> Split:
-        field = self._label_field()
-        if field.is_empty:
-            msg = (
-                f"Training needs labels, and {type(self).__name__}.setup_anndata was called "
-                "without `labels_key`. Set the data up again with "
-                f"`{type(self).__name__}.setup_anndata(adata, labels_key=...)`."
-            )
-            raise ValueError(msg)
-        codes = dataset.read(self._labels)
-        counts = {label: int((codes == i).sum()) for i, label in enumerate(self.classes)}
-        if len([count for count in counts.values() if count]) < 2:
-            msg = (
-                f"Training needs at least two classes in adata.obs[{field.attr_key!r}], found "
-                f"{describe_labels(counts)}."
-            )
-            raise ValueError(msg)
-        if split_key is None:
-            return stratified_split(codes, **sizes)
-        obs = self._data(None).obs
-        check_key(self._data(None), "obs", split_key)
-        return self._check_classes(split_from_column(obs[split_key], codes, split_key), codes)
-
-    def _check_classes(self, split: Split, codes: np.ndarray[Any, Any]) -> Split:
-        """Warn about classes that a user's own split leaves without training cells."""
-        trained = np.unique(codes[split.train])
-        if len(trained) < 2:
-            msg = (
-                "Training needs at least two classes among the training cells, found "
-                f"{listed([self.classes[i] for i in trained]) or 'none'}. Change the split."
-            )
-            raise ValueError(msg)
-        absent = [label for i, label in enumerate(self.classes) if i not in trained]
-        if absent:
-            msg = f"No training cell of {listed(absent)}: the model can never predict these labels."
-            warn(msg, TrainingWarning)
-        return split
-
-    # -- prediction -----------------------------------------------------------------------
 
     @overload
     def predict(
@@ -102,6 +32,8 @@ class ClassifierModel(SupervisedModel):
         *,
         soft: Literal[False] = False,
         batch_size: int | None = None,
+        reject: Reject = None,
+        allowed: Sequence[Any] | str | None = None,
     ) -> np.ndarray[Any, Any]: ...
 
     @overload
@@ -112,6 +44,8 @@ class ClassifierModel(SupervisedModel):
         *,
         soft: Literal[True],
         batch_size: int | None = None,
+        reject: None = None,
+        allowed: Sequence[Any] | str | None = None,
     ) -> pd.DataFrame: ...
 
     def predict(
@@ -121,6 +55,8 @@ class ClassifierModel(SupervisedModel):
         *,
         soft: bool = False,
         batch_size: int | None = None,
+        reject: Reject = None,
+        allowed: Sequence[Any] | str | None = None,
     ) -> np.ndarray[Any, Any] | pd.DataFrame:
         """Predict the label of each cell.
 
@@ -137,9 +73,17 @@ class ClassifierModel(SupervisedModel):
         indices
             Positions of the cells, or a boolean mask; ``None`` for all.
         soft
-            Whether to return probabilities instead of labels.
+            Whether to return probabilities instead of labels. They are calibrated, if the model
+            was trained with validation cells (:attr:`calibration`).
         batch_size
             Cells per forward pass.
+        reject
+            Cells whose novelty (:meth:`get_novelty`) is above this get the label ``"Unknown"``.
+            ``"auto"``: the threshold that 95 % of known cells stay below. ``None``: every cell
+            gets a label that the model knows.
+        allowed
+            Labels to choose from, where others cannot occur; the probabilities of the others
+            become 0 and those of the allowed ones add up to 1. ``None`` for all.
 
         Returns
         -------
@@ -150,24 +94,48 @@ class ClassifierModel(SupervisedModel):
         RuntimeError
             If the model is not trained.
         ValueError
-            If fewer than :attr:`min_gene_share` of the model's genes are in the data, or if the
-            values are no log-normalised expression.
+            If fewer than :attr:`min_gene_share` of the model's genes are in the data, if the
+            values are no log-normalised expression, for unknown labels, or for ``"auto"`` without
+            validation cells.
         """
+        self._check_options(soft=soft, reject=reject, allowed=allowed)
         logits = self._outputs(adata, indices, batch_size)
-        return self._probabilities(logits, adata, indices) if soft else self._labels_of(logits)
+        return self._prediction(logits, adata, indices, soft=soft, reject=reject, allowed=allowed)
 
-    def _labels_of(self, logits: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        labels: np.ndarray[Any, Any] = self.classes[logits.argmax(axis=1)]
+    def _check_options(
+        self, *, soft: bool, reject: Reject, allowed: Sequence[Any] | str | None
+    ) -> None:
+        """Raise before the cells are read."""
+        self._check_trained()
+        if allowed is not None:
+            self._is_allowed(allowed)
+        if reject is not None:
+            if soft:
+                msg = (
+                    "Expected `reject` with labels only: probabilities have no column for "
+                    f"{UNKNOWN!r}. Leave out `soft=True`, or call `model.get_novelty(...)`."
+                )
+                raise ValueError(msg)
+            self._threshold(reject)
+
+    def _prediction(
+        self,
+        logits: np.ndarray[Any, Any],
+        adata: AnnData | None,
+        indices: Cells,
+        *,
+        soft: bool,
+        reject: Reject,
+        allowed: Sequence[Any] | str | None,
+    ) -> np.ndarray[Any, Any] | pd.DataFrame:
+        """Probabilities, or labels and unknowns."""
+        scaled = self._calibrated(logits, allowed)
+        if soft:
+            return self._probabilities(scaled, adata, indices)
+        labels: np.ndarray[Any, Any] = self.classes[scaled.argmax(axis=1)]
+        if reject is not None:
+            labels[self._novelty_of(logits, adata, indices) > self._threshold(reject)] = UNKNOWN
         return labels
-
-    def _probabilities(
-        self, logits: np.ndarray[Any, Any], adata: AnnData | None, indices: Cells
-    ) -> pd.DataFrame:
-        data = self._data(adata)
-        cells = cell_indices(indices, data.n_obs)
-        return pd.DataFrame(
-            softmax(logits, axis=1), index=data.obs_names[cells], columns=self.classes
-        )
 
     def evaluate(
         self,
@@ -195,6 +163,14 @@ class ClassifierModel(SupervisedModel):
         ``n_cells``, ``cells`` (which ones), and ``confusion``, a DataFrame of counts with true
         labels as rows and predicted labels as columns.
 
+        Of the probabilities: ``log_likelihood`` (mean logarithm of the probability of the label),
+        ``brier_score`` (mean squared distance between probabilities and label, 0 to 2), and
+        ``expected_calibration_error``, the mean distance between confidence and accuracy in 15
+        bins of confidence. As chance keeps the two apart in any sample,
+        ``expected_calibration_error_floor`` says what error to expect of perfect probabilities: the
+        mean of 200 simulations (seeded) in which each of these cells is typed rightly with the
+        probability that its confidence states.
+
         Raises
         ------
         ValueError
@@ -203,93 +179,11 @@ class ClassifierModel(SupervisedModel):
         self._check_trained()
         _, described = self._cells_to_evaluate(adata, indices)
         cells, true = self.labelled_cells(adata, indices)
-        predicted = self.predict(adata, cells, batch_size=batch_size)
-        return {**classification_scores(true, predicted, self.classes), "cells": described}
-
-    def labelled_cells(
-        self, adata: AnnData | None = None, indices: Cells = None
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Cells to measure the model on, and their given labels.
-
-        Parameters
-        ----------
-        adata
-            Labelled cells; ``None`` for the training data.
-        indices
-            As in :meth:`evaluate`: ``None`` means held-out cells of the training data, all cells
-            of other data.
-
-        Returns
-        -------
-        Positions of the cells whose label the model knows, and these labels.
-
-        Raises
-        ------
-        RuntimeError
-            If the model is not trained.
-        ValueError
-            If there is no such cell.
-        """
-        self._check_trained()
-        indices, _ = self._cells_to_evaluate(adata, indices)
-        dataset = self._dataset(adata)
-        cells = cell_indices(indices, len(dataset))
-        codes = dataset.read(self._labels, cells)
-        known = codes >= 0
-        self._report_unknown(adata, cells[~known], n_known=int(known.sum()))
-        return cells[known], self.classes[codes[known]]
-
-    def _cells_to_evaluate(self, adata: AnnData | None, indices: Cells) -> tuple[Cells, str]:
-        if indices is not None:
-            return indices, "given"
-        if adata is not None and not self._is_training_data(adata):
-            self._warn_of_training_cells(adata)
-            return None, "all"
-        for name in ("test", "validation"):
-            cells = getattr(self, f"{name}_indices")
-            if cells is not None and len(cells):
-                return cells, name
-        msg = (
-            "Expected test or validation cells to evaluate on: the model was trained on all "
-            "labelled cells. Name others with `adata` or `indices`."
-        )
-        raise ValueError(msg)
-
-    def _is_training_data(self, adata: AnnData) -> bool:
-        """Whether these are the cells the model was trained on, be it in a copy."""
-        own = self.adata
-        return adata is own or (own is not None and adata.obs_names.equals(own.obs_names))
-
-    def _warn_of_training_cells(self, adata: AnnData) -> None:
-        if self.adata is None or self.train_indices is None:
-            return
-        n_known = int(adata.obs_names.isin(self.adata.obs_names[self.train_indices]).sum())
-        # barcodes of different samples may coincide by chance, but not most of them
-        if n_known > adata.n_obs / 2:
-            msg = (
-                f"{n_known} of {adata.n_obs} cells have the names of cells that the model was "
-                "trained on: the scores are too good. Evaluate on `model.test_indices`."
-            )
-            warn(msg, TrainingWarning)
-
-    def _report_unknown(
-        self, adata: AnnData | None, cells: np.ndarray[Any, Any], n_known: int
-    ) -> None:
-        key = self._label_field().attr_key
-        obs = self._data(adata).obs
-        found = (
-            f"no column {key!r} in adata.obs"
-            if key not in obs
-            else (f"adata.obs[{key!r}] with {listed(obs[key].iloc[cells].unique())}")
-        )
-        if n_known == 0:
-            msg = (
-                f"Expected cells with labels that the model knows ({listed(self.classes)}), found "
-                f"{found}."
-            )
-            raise ValueError(msg)
-        if len(cells):
-            msg = (
-                f"{len(cells)} cells have no label that the model knows and are left out: {found}."
-            )
-            warn(msg, TrainingWarning)
+        logits = self._calibrated(self._outputs(adata, cells, batch_size))
+        predicted = self.classes[logits.argmax(axis=1)]
+        codes = pd.Index(self.classes).get_indexer(true)
+        return {
+            **classification_scores(true, predicted, self.classes),
+            **calibration_scores(logits, codes),
+            "cells": described,
+        }

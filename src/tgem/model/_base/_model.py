@@ -63,6 +63,18 @@ class SupervisedModel(RegisteredModel):
         """Do what comes before and after gradient descent; yield the training cells it sees."""
         yield cells
 
+    def _after_training(self, dataset: FieldDataset, split: Split, *, seed: int) -> None:
+        """Measure what the trained network is to say of new cells beside its outputs."""
+
+    def _beside_weights(self) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+        """What is saved beside the weights: text, and arrays."""
+        return {}, {}
+
+    def _restore_beside_weights(
+        self, described: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]
+    ) -> None:
+        """Take back what was saved beside the weights; empty for models saved without it."""
+
     def _training_defaults(self) -> dict[str, Any]:
         """Arguments of :meth:`train` where the user names none."""
         return {}
@@ -168,6 +180,7 @@ class SupervisedModel(RegisteredModel):
                     **trainer_kwargs,
                 )
                 self.train_indices = split.train
+            self._after_training(dataset, split, seed=seed)
             settings = options | {"plan_kwargs": options["plan_kwargs"] | (plan_kwargs or {})}
             del settings["train_size"], settings["validation_size"]
             settings |= {"seed": seed, "early_stopping": early_stopping}

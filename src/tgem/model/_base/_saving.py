@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 from safetensors.torch import load_file, save_file
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from tgem.model._base._model import SupervisedModel
 
 FORMAT = "tgem-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: arrays beside the weights
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 PACKAGES = ("tgem", "torch", "scvi-tools", "anndata", "lightning")
+BESIDE = "beside_weights."
 SPLIT_ATTRIBUTES = ("train_indices", "validation_indices", "test_indices")
 
 
@@ -48,7 +50,15 @@ class SavedModel:
 
     def restore(self, model: SupervisedModel) -> None:
         """Put weights, history and split back into a freshly built model."""
-        model.module.load_state_dict(self.weights)
+        model.module.load_state_dict(
+            {name: value for name, value in self.weights.items() if not name.startswith(BESIDE)}
+        )
+        arrays = {
+            name.removeprefix(BESIDE): value.numpy()
+            for name, value in self.weights.items()
+            if name.startswith(BESIDE)
+        }
+        model._restore_beside_weights(self.description.get("beside_weights", {}), arrays)
         model.is_trained_ = self.description["is_trained"]
         model.min_gene_share = self.description["min_gene_share"]
         model._seed = self.description["seed"]
@@ -74,9 +84,16 @@ def write_saved(model: SupervisedModel, folder: Path, *, overwrite: bool) -> Non
         raise FileExistsError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.cpu().contiguous() for name, value in model.module.state_dict().items()}
+    described, arrays = model._beside_weights()
+    weights |= {
+        f"{BESIDE}{name}": torch.from_numpy(np.ascontiguousarray(values))
+        for name, values in arrays.items()
+    }
     (folder / DESCRIPTION).unlink(missing_ok=True)
     save_file(weights, folder / WEIGHTS)
-    (folder / DESCRIPTION).write_text(json.dumps(_describe(model, folder), indent=1))
+    (folder / DESCRIPTION).write_text(
+        json.dumps(_describe(model, folder) | {"beside_weights": described}, indent=1)
+    )
 
 
 def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
