@@ -39,6 +39,10 @@ class TrainingWarning(TgemWarning):
     """Training ended or was arranged in a way that the user should know about."""
 
 
+class LabelWarning(TgemWarning):
+    """Some predicted labels could not be translated."""
+
+
 def warn(message: str, category: type[TgemWarning]) -> None:
     """Warn at the line that the user wrote: the first one outside tgem and scvi-tools."""
     level, frame = 2, sys._getframe(1)

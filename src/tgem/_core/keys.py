@@ -75,6 +75,73 @@ LATENT = Slot(
     "latent representation, cells x dimensions, float32; for `sc.pp.neighbors(use_rep=...)`",
     "tgem.tl.predict",
 )
+MAJORITY_VOTE = Slot(
+    "obs",
+    "{prefix}_majority_vote",
+    "most frequent predicted label of the cell's cluster, categorical",
+    "tgem.tl.majority_vote",
+)
+MAJORITY_SHARE = Slot(
+    "obs",
+    "{prefix}_majority_share",
+    "share of the cell's cluster with the cluster's most frequent label, float32",
+    "tgem.tl.majority_vote",
+)
+CELL_ONTOLOGY_ID = Slot(
+    "obs",
+    "{prefix}_cell_ontology_id",
+    "Cell Ontology id of the label, categorical, such as CL:0000236",
+    "tgem.tl.cell_ontology",
+)
+CELL_ONTOLOGY_NAME = Slot(
+    "obs",
+    "{prefix}_cell_ontology_name",
+    "name of the Cell Ontology term, categorical, where the table has names",
+    "tgem.tl.cell_ontology",
+)
+LABEL_HIERARCHY = Slot(
+    "uns",
+    "{prefix}_label_hierarchy",
+    "DataFrame, classes x levels: the label of each class at each level, level1 the coarsest",
+    "tgem.tl.label_hierarchy",
+)
+LEVEL = Slot(
+    "obs",
+    "{prefix}_level1",
+    "label of the coarsest level, categorical; and so on for `level2`, ..., each within the one "
+    "above",
+    "tgem.tl.label_hierarchy",
+)
+LEVEL_CONFIDENCE = Slot(
+    "obs",
+    "{prefix}_level1_confidence",
+    "probability of that label, the sum over its classes, float32; and so on for `level2`, ...",
+    "tgem.tl.label_hierarchy",
+)
+LEVEL_PROBABILITY = Slot(
+    "obsm",
+    "{prefix}_level1_probability",
+    "DataFrame, cells x labels of the level, float32; and so on for all levels but the finest",
+    "tgem.tl.label_hierarchy",
+)
+MOST_SPECIFIC = Slot(
+    "obs",
+    "{prefix}_most_specific",
+    "label of the finest level that is confident enough, categorical; missing if none is",
+    "tgem.tl.label_hierarchy",
+)
+MOST_SPECIFIC_CONFIDENCE = Slot(
+    "obs",
+    "{prefix}_most_specific_confidence",
+    "probability of that label, float32",
+    "tgem.tl.label_hierarchy",
+)
+MOST_SPECIFIC_LEVEL = Slot(
+    "obs",
+    "{prefix}_most_specific_level",
+    "number of the level of that label, 1 for the coarsest, 0 for none",
+    "tgem.tl.label_hierarchy",
+)
 CONFUSION = Slot(
     "uns",
     "{prefix}_confusion",
@@ -376,6 +443,11 @@ NETWORK_DIFFERENCE = Slot(
 def attention_received(layer: int) -> Slot:
     """Slot of the attention received in one layer, the first being 1."""
     return replace(ATTENTION_RECEIVED, pattern=ATTENTION_RECEIVED.pattern.replace("1", str(layer)))
+
+
+def at_level(slot: Slot, level: int) -> Slot:
+    """Slot of one level of a label hierarchy, the coarsest being 1."""
+    return replace(slot, pattern=slot.pattern.replace("level1", f"level{level}"))
 
 
 SLOTS: tuple[Slot, ...] = tuple(

@@ -4,6 +4,7 @@ from tgem.tl._ablation import ablation
 from tgem.tl._attention import attention
 from tgem.tl._attention_necessity import attention_necessity
 from tgem.tl._attribution import attribution
+from tgem.tl._cell_ontology import cell_ontology
 from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._class_attention import class_attention
 from tgem.tl._communities import communities
@@ -14,6 +15,8 @@ from tgem.tl._enrich_hubs import enrich_hubs
 from tgem.tl._enrich_targets import enrich_targets
 from tgem.tl._history import history
 from tgem.tl._hubs import hubs
+from tgem.tl._label_hierarchy import label_hierarchy
+from tgem.tl._majority_vote import majority_vote
 from tgem.tl._network import network
 from tgem.tl._network_difference import network_difference
 from tgem.tl._predict import predict
@@ -32,6 +35,7 @@ __all__ = [
     "attention",
     "attention_necessity",
     "attribution",
+    "cell_ontology",
     "cell_type_specific_genes",
     "class_attention",
     "communities",
@@ -42,6 +46,8 @@ __all__ = [
     "enrich_targets",
     "history",
     "hubs",
+    "label_hierarchy",
+    "majority_vote",
     "network",
     "network_difference",
     "predict",
