@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PREFIX = "tgem"
 EPI_PREFIX = "epi"
+UNKNOWN = "Unknown"  # label of cells that are unlike the training cells
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,32 @@ MOST_SPECIFIC_LEVEL = Slot(
     "{prefix}_most_specific_level",
     "number of the level of that label, 1 for the coarsest, 0 for none",
     "tgem.tl.label_hierarchy",
+)
+NOVELTY = Slot(
+    "obs",
+    "{prefix}_novelty",
+    "how unlike the training cells the cell is, float32; 0 for a usual one",
+    "tgem.tl.predict",
+)
+PREDICTION_SET = Slot(
+    "obsm",
+    "{prefix}_prediction_set",
+    "boolean DataFrame, cells x classes: labels that together hold the right one as often as "
+    "promised",
+    "tgem.tl.prediction_sets",
+)
+PREDICTION_SET_SIZE = Slot(
+    "obs",
+    "{prefix}_prediction_set_size",
+    "number of labels in the cell's prediction set",
+    "tgem.tl.prediction_sets",
+)
+CALIBRATION = Slot(
+    "uns",
+    "{prefix}_calibration",
+    "long DataFrame: class (`(all)` for all cells), bin of confidence, confidence, accuracy, low "
+    "and high (95 % interval of the accuracy), n_cells; the errors in `.uns[key + '_params']`",
+    "tgem.tl.calibration",
 )
 CONFUSION = Slot(
     "uns",
@@ -322,6 +349,15 @@ REGULATORY_NETWORK = Slot(
     "of the MuData: long DataFrame of the strongest edges of each cell type: class, source "
     "(factor), target (gene), weight",
     "tgem.tl.regulatory_network",
+    EPI_PREFIX,
+)
+
+PREPARATION = Slot(
+    "uns",
+    "{prefix}_preparation",
+    "of a modality: how it was prepared; `settings` (genome, window, bin width, transformation, "
+    "...), which models compare, `files` and counts",
+    "tgem.pp.bin_signal",
     EPI_PREFIX,
 )
 

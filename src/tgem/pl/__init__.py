@@ -6,6 +6,7 @@ from tgem.pl._ablation import ablation
 from tgem.pl._attention_entropy import attention_entropy
 from tgem.pl._attention_necessity import attention_necessity
 from tgem.pl._attribution import attribution
+from tgem.pl._calibration import calibration
 from tgem.pl._confusion import confusion
 from tgem.pl._enrich import enrich
 from tgem.pl._epigenome import cell_type_specific_genes
@@ -20,6 +21,7 @@ __all__ = [
     "attention_entropy",
     "attention_necessity",
     "attribution",
+    "calibration",
     "cell_type_specific_genes",
     "confusion",
     "enrich",

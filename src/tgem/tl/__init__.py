@@ -4,6 +4,7 @@ from tgem.tl._ablation import ablation
 from tgem.tl._attention import attention
 from tgem.tl._attention_necessity import attention_necessity
 from tgem.tl._attribution import attribution
+from tgem.tl._calibration import calibration
 from tgem.tl._cell_ontology import cell_ontology
 from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._class_attention import class_attention
@@ -22,6 +23,7 @@ from tgem.tl._network_difference import network_difference
 from tgem.tl._predict import predict
 from tgem.tl._predict_expression import predict_expression
 from tgem.tl._predict_isoforms import predict_isoforms
+from tgem.tl._prediction_sets import prediction_sets
 from tgem.tl._rank_genes import rank_genes
 from tgem.tl._regulation import regulation
 from tgem.tl._regulatory_attention import regulatory_attention
@@ -35,6 +37,7 @@ __all__ = [
     "attention",
     "attention_necessity",
     "attribution",
+    "calibration",
     "cell_ontology",
     "cell_type_specific_genes",
     "class_attention",
@@ -53,6 +56,7 @@ __all__ = [
     "predict",
     "predict_expression",
     "predict_isoforms",
+    "prediction_sets",
     "rank_genes",
     "regulation",
     "regulatory_attention",

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from tgem.model._base import ClassifierModel
 
-SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "mcc", "n_cells", "cells")
+SCORES = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "mcc",
+    "log_likelihood",
+    "brier_score",
+    "expected_calibration_error",
+    "expected_calibration_error_floor",
+    "n_cells",
+    "cells",
+)
 
 
 def confusion(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -11,19 +11,25 @@ from tgem._core import keys
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from anndata import AnnData
 
     from tgem.model._base import ClassifierModel
+
+UNKNOWN_COLOR = "#BBBBBB"
 
 
 def predict(
     adata: AnnData,
     model: ClassifierModel,
     *,
+    reject: float | Literal["auto"] | None = None,
+    allowed: Sequence[Any] | str | None = None,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | None:
-    """Label every cell, and write label, confidence, probabilities and latent space.
+    """Label every cell, and write label, confidence, probabilities, novelty and latent space.
 
     Parameters
     ----------
@@ -31,6 +37,12 @@ def predict(
         Cells, log1p-normalised; genes are matched by name.
     model
         A trained model.
+    reject
+        Cells whose novelty is above this are called ``"Unknown"``. ``"auto"``: above the
+        novelty that 95 % of known cells stay below, which needs a model that was trained with
+        validation cells. ``None``: every cell gets a label that the model knows.
+    allowed
+        Labels to choose from, where others cannot occur; ``None`` for all.
     key_added
         Prefix of the slots, ``"tgem"`` by default.
     copy
@@ -41,16 +53,20 @@ def predict(
     ``None``, or the changed copy. Writes
 
     ``.obs["tgem_prediction"]``
-        predicted label, categorical with the training categories;
+        predicted label, categorical with the training categories, and ``"Unknown"`` with
+        `reject`;
     ``.obs["tgem_confidence"]``
-        its probability, float32;
+        probability of the best label, float32; of rejected cells too;
+    ``.obs["tgem_novelty"]``
+        how unlike the training cells the cell is (:meth:`tgem.model.TGEM.get_novelty`), float32;
+        not for models that an earlier version of tgem saved;
     ``.obsm["tgem_probability"]``
         DataFrame, cells x classes, float32; a slash in a class name becomes a bar, because h5ad
         and zarr refuse it in a column;
     ``.obsm["X_tgem"]``
         latent representation, float32;
     ``.uns["tgem_prediction_params"]``
-        exact class names, genes found and missing, version;
+        exact class names, genes found and missing, `allowed`, threshold of the novelty, version;
     ``.uns["tgem_prediction_colors"]``
         the training labels' colours, if scanpy had assigned them.
 
@@ -59,7 +75,8 @@ def predict(
     RuntimeError
         If the model is not trained.
     ValueError
-        If the data do not fit the model; `adata` is then unchanged.
+        If the data do not fit the model, for unknown labels, or for ``"auto"`` without validation
+        cells; `adata` is then unchanged.
 
     Examples
     --------
@@ -73,32 +90,48 @@ def predict(
     (200, 4)
     """
     target = target_of(adata, copy=copy)
-    probability = model.predict(adata, soft=True)
+    threshold = None if reject is None else model.get_rejection_threshold(reject)
+    values = model.predict(adata, soft=True, allowed=allowed).to_numpy()
+    novelty = model.get_novelty(adata) if model.has_novelty or reject is not None else None
     latent = model.get_latent_representation(adata)
     alignment = model.align_genes(adata)
-    values = probability.to_numpy()
-    categories = [str(label) for label in model.classes]
-    prediction = pd.Categorical.from_codes(values.argmax(axis=1), categories=categories)
-    keys.PREDICTION.write(target, prediction, key_added)
+    classes = [str(label) for label in model.classes]
+    codes, categories, colors = values.argmax(axis=1), classes, model.class_colors
+    if novelty is not None and threshold is not None:
+        codes = np.where(novelty > threshold, len(classes), codes)
+        categories = [*classes, keys.UNKNOWN]
+        colors = None if colors is None else [*colors, UNKNOWN_COLOR]
+    keys.PREDICTION.write(
+        target, pd.Categorical.from_codes(codes, categories=categories), key_added
+    )
     keys.CONFIDENCE.write(target, values.max(axis=1).astype(np.float32), key_added)
     keys.PROBABILITY.write(
         target,
-        pd.DataFrame(values, index=target.obs_names, columns=keys.column_names(categories)),
+        pd.DataFrame(values, index=target.obs_names, columns=keys.column_names(classes)),
         key_added,
     )
+    if novelty is not None:
+        keys.NOVELTY.write(target, novelty, key_added)
     keys.LATENT.write(target, latent, key_added)
-    if model.class_colors is not None:
-        target.uns[f"{keys.PREDICTION.key(key_added)}_colors"] = model.class_colors
+    if colors is not None:
+        target.uns[f"{keys.PREDICTION.key(key_added)}_colors"] = colors
     record(
         target,
         keys.PREDICTION,
         key_added,
         {
             "model": type(model).__name__,
-            "classes": np.array(categories, dtype=object),
+            "classes": np.array(classes, dtype=object),
+            "allowed": None if allowed is None else np.array(_names(allowed), dtype=object),
+            "novelty_threshold": threshold,
+            "temperature": model.calibration.temperature,
             "n_genes_found": len(alignment.found),
             "n_genes_missing": len(alignment.missing),
             "n_genes_extra": len(alignment.extra),
         },
     )
     return target if copy else None
+
+
+def _names(labels: Sequence[Any] | str) -> list[str]:
+    return [labels] if isinstance(labels, str) else [str(label) for label in labels]

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from tgem._core.errors import listed
+from tgem._core.keys import UNKNOWN
 from tgem._core.validate import cell_indices
 from tgem.model._base._conformal import conformal_quantile, fewest_cells, prediction_sets
 from tgem.model._base._labelled import LabelledModel
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-UNKNOWN = "Unknown"
 KNOWN_SHARE = 0.95  # of known cells that keep their label with `reject="auto"`
 BLOCK = 1024  # cells read at a time
 
@@ -49,13 +49,13 @@ class CalibratedModel(LabelledModel):
             codes[drawn],
             seed=seed,
         )
+        self._reliability = Reliability(space=space)
         logits = self._outputs_of(dataset, split.validation, None)
-        expression = dataset.read(self._features, split.validation)
         self._reliability = reliability(
             space,
             logits,
             dataset.read(self._labels, split.validation),
-            novelty=space.novelty(expression, logits),
+            novelty=self._novelty_of(logits, None, split.validation),
             trained=np.unique(codes),
         )
 
@@ -163,6 +163,11 @@ class CalibratedModel(LabelledModel):
 
     # -- novelty --------------------------------------------------------------------------
 
+    @property
+    def has_novelty(self) -> bool:
+        """Whether the model can say how unlike its training cells a cell is."""
+        return self._reliability.space is not None
+
     def get_novelty(
         self,
         adata: AnnData | None = None,
@@ -255,8 +260,27 @@ class CalibratedModel(LabelledModel):
         self._check_validation_cells(len(known), known_share, f"a share of {known_share:g}")
         return conformal_quantile(known, known_share)
 
-    def _threshold(self, reject: float | Literal["auto"]) -> float:
-        """Novelty above which a cell is called unknown."""
+    def get_rejection_threshold(self, reject: float | Literal["auto"] = "auto") -> float:
+        """Return the novelty above which ``predict(..., reject=reject)`` calls a cell unknown.
+
+        Parameters
+        ----------
+        reject
+            ``"auto"`` for the novelty that 95 % of known cells stay below, or a number.
+
+        Returns
+        -------
+        The threshold.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not trained.
+        ValueError
+            If the model has a class called ``"Unknown"``, if `reject` is no number, or for
+            ``"auto"`` if there are too few validation cells.
+        """
+        self._check_trained()
         if UNKNOWN in self.classes:
             msg = (
                 f"Expected no class called {UNKNOWN!r}, which is what rejected cells are called, "

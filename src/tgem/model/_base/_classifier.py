@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
-from tgem.model._base._calibrated import UNKNOWN, CalibratedModel
-from tgem.model._base._calibration import calibration_scores
+from tgem._core.keys import UNKNOWN
+from tgem._core.validate import check_count
+from tgem.model._base._calibrated import CalibratedModel
+from tgem.model._base._calibration import calibration_scores, reliability_table
 from tgem.model._base._scores import classification_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from anndata import AnnData
 
     from tgem.model._base._registered import Cells
 
 Reject = float | Literal["auto"] | None
+
+ALL = "(all)"  # cells, in place of the predicted label
 
 
 class ClassifierModel(CalibratedModel):
@@ -116,7 +121,7 @@ class ClassifierModel(CalibratedModel):
                     f"{UNKNOWN!r}. Leave out `soft=True`, or call `model.get_novelty(...)`."
                 )
                 raise ValueError(msg)
-            self._threshold(reject)
+            self.get_rejection_threshold(reject)
 
     def _prediction(
         self,
@@ -134,7 +139,9 @@ class ClassifierModel(CalibratedModel):
             return self._probabilities(scaled, adata, indices)
         labels: np.ndarray[Any, Any] = self.classes[scaled.argmax(axis=1)]
         if reject is not None:
-            labels[self._novelty_of(logits, adata, indices) > self._threshold(reject)] = UNKNOWN
+            labels[
+                self._novelty_of(logits, adata, indices) > self.get_rejection_threshold(reject)
+            ] = UNKNOWN
         return labels
 
     def evaluate(
@@ -176,14 +183,65 @@ class ClassifierModel(CalibratedModel):
         ValueError
             If no cell has a label that the model knows.
         """
-        self._check_trained()
         _, described = self._cells_to_evaluate(adata, indices)
-        cells, true = self.labelled_cells(adata, indices)
-        logits = self._calibrated(self._outputs(adata, cells, batch_size))
-        predicted = self.classes[logits.argmax(axis=1)]
-        codes = pd.Index(self.classes).get_indexer(true)
+        logits, codes = self._held_out(adata, indices, batch_size)
         return {
-            **classification_scores(true, predicted, self.classes),
+            **classification_scores(
+                self.classes[codes], self.classes[logits.argmax(axis=1)], self.classes
+            ),
             **calibration_scores(logits, codes),
             "cells": described,
         }
+
+    def get_calibration_curve(
+        self,
+        adata: AnnData | None = None,
+        indices: Cells = None,
+        *,
+        n_bins: int = 10,
+        batch_size: int | None = None,
+    ) -> pd.DataFrame:
+        """Return confidence and accuracy of cells held out, in bins of confidence.
+
+        Parameters
+        ----------
+        adata, indices
+            As in :meth:`evaluate`.
+        n_bins
+            Number of bins, of equal width.
+        batch_size
+            Cells per forward pass.
+
+        Returns
+        -------
+        DataFrame with a row for each bin that holds cells: ``class`` (the predicted label;
+        ``"(all)"`` for all cells), ``bin``, mean ``confidence``, ``accuracy`` with its 95 %
+        interval ``low`` and ``high``, ``n_cells``.
+
+        Raises
+        ------
+        ValueError
+            If no cell has a label that the model knows.
+        """
+        check_count("n_bins", n_bins)
+        logits, codes = self._held_out(adata, indices, batch_size)
+        confidence, predicted = softmax(logits, axis=1).max(axis=1), logits.argmax(axis=1)
+        groups = {ALL: np.ones(len(codes), dtype=bool)}
+        groups |= {str(label): predicted == code for code, label in enumerate(self.classes)}
+        tables = [
+            reliability_table(
+                confidence[cells], predicted[cells] == codes[cells], n_bins=n_bins
+            ).assign(**{"class": name})
+            for name, cells in groups.items()
+            if cells.any()
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["class", *table.columns.drop("class")]]
+
+    def _held_out(
+        self, adata: AnnData | None, indices: Cells, batch_size: int | None
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Calibrated logits, and classes, of cells whose label the model knows."""
+        cells, true = self.labelled_cells(adata, indices)
+        logits = self._calibrated(self._outputs(adata, cells, batch_size))
+        return logits.astype(np.float64), pd.Index(self.classes).get_indexer(true)
