@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PREFIX = "tgem"
 EPI_PREFIX = "epi"
+FACTOR_COLUMN = "splicing_factor"  # of the genes' `.var`, where models look for factors
 UNKNOWN = "Unknown"  # label of cells that are unlike the training cells
 
 
