@@ -4,7 +4,7 @@ from tgem.data._alignment import GeneAlignment
 from tgem.data._expression import ExpressionSummary, check_log_normalized, summarize_expression
 from tgem.data._features import DEFAULT_MIN_GENE_SHARE, FeatureField
 from tgem.data._field import Data, Field
-from tgem.data._gene_tpm import GeneField
+from tgem.data._gene_tpm import SYMBOL_COLUMNS, GeneField
 from tgem.data._grid import GRIDS, GridField
 from tgem.data._isoforms import IsoformField
 from tgem.data._labels import LabelField, describe_labels, label_codes
@@ -23,6 +23,7 @@ from tgem.data._tpm import check_tpm, summarize_tpm
 __all__ = [
     "DEFAULT_MIN_GENE_SHARE",
     "GRIDS",
+    "SYMBOL_COLUMNS",
     "CellTypeField",
     "Data",
     "DataManager",

@@ -1,6 +1,16 @@
 """Preparation of data."""
 
+from tgem.pp._bin_signal import bin_signal
+from tgem.pp._genes import transcription_start_sites
 from tgem.pp._quantification import read_quantification
+from tgem.pp._splicing_factors import flag_splicing_factors, splicing_factors
 from tgem.pp._split import split
 
-__all__ = ["read_quantification", "split"]
+__all__ = [
+    "bin_signal",
+    "flag_splicing_factors",
+    "read_quantification",
+    "splicing_factors",
+    "split",
+    "transcription_start_sites",
+]

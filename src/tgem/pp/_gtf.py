@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GTF_ENDINGS = (".gtf", ".gff", ".gff2", ".gff3")
 _ATTRIBUTE = re.compile(r'(\w+) "([^"]*)"')
+_CANONICAL = re.compile(r'tag "(?:Ensembl_canonical|MANE[_ ]Select)"')
 # the same things under the names that GENCODE and Ensembl give them
 _RENAMED = {
     "gene_name": "gene_symbol",
@@ -45,7 +46,8 @@ def read_gtf(path: str | Path, feature: str) -> pd.DataFrame:
     -------
     One row for each gene or transcript in the order of the file: ``gene_id``, ``gene_symbol``,
     ``biotype``, ``chrom``, ``start``, ``end``, ``strand``, and for transcripts
-    ``transcript_id``. Positions count from 0 and exclude the end, as in BED.
+    ``transcript_id``; ``is_canonical``, by its tag. Positions count from 0 and exclude the end, as
+    in BED.
     """
     file = existing_file(path, "a GTF file")
     if ".gff3" in file.name.lower():
@@ -92,6 +94,7 @@ def _row(fields: list[str], number: int, file: Path) -> dict[str, str | int]:
         )
         raise ValueError(msg)
     row: dict[str, str | int] = {
+        "is_canonical": _CANONICAL.search(fields[8]) is not None,
         "chrom": fields[0],
         "start": int(fields[3]) - 1,
         "end": int(fields[4]),

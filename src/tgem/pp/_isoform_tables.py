@@ -55,7 +55,7 @@ def without_versions(isoforms: pd.DataFrame) -> pd.DataFrame:
         twice = names[names.duplicated()].unique()
         msg = (
             f"Expected transcripts that differ without their versions, found {len(twice)} that do "
-            f"not: {listed(twice)}. Read with `drop_versions=False`."
+            f"not: {listed(twice)}. Read with `remove_version=False`."
         )
         raise ValueError(msg)
     genes = unversioned(pd.Index(isoforms["gene_id"]))

@@ -10,11 +10,11 @@ import pandas as pd
 from tgem._core.errors import listed
 from tgem._core.progress import track
 from tgem._core.validate import check_choice
-from tgem.pp._annotation import Annotation, read_transcripts
 from tgem.pp._isoform_tables import annotated, isoforms_and_genes, without_versions
 from tgem.pp._quantification_files import SampleFile, Samples, find_sample_files
 from tgem.pp._quantification_tables import COLUMNS, Quantified, read_quantified
 from tgem.pp._sample_table import SampleTable, sample_table
+from tgem.pp._transcripts import Annotation, read_transcripts
 
 if TYPE_CHECKING:
     from mudata import MuData
@@ -30,7 +30,7 @@ def read_quantification(
     *,
     tool: str = "auto",
     obs: SampleTable | None = None,
-    drop_versions: bool = False,
+    remove_version: bool = False,
 ) -> MuData:
     r"""Read what salmon, kallisto or RSEM quantified, ready for :class:`tgem.model.DeepSF`.
 
@@ -53,7 +53,7 @@ def read_quantification(
     obs
         Table of the samples with their names as index, or a file whose first column has them.
         Samples that it lacks have missing values; rows of other samples are left out.
-    drop_versions
+    remove_version
         Whether to leave the versions of Ensembl identifiers away in the result.
 
     Returns
@@ -108,7 +108,7 @@ def read_quantification(
     transcripts = None if annotation is None else read_transcripts(annotation)
     first = read_quantified(files[0].path, tool)
     isoforms = _isoforms(first, transcripts, files[0])
-    if drop_versions:
+    if remove_version:
         isoforms = without_versions(isoforms)
     values = _read_all(files, first, isoforms["column"].to_numpy(), tool=tool)
     return isoforms_and_genes(isoforms, values, table)
