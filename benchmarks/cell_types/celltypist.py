@@ -35,25 +35,38 @@ def celltypist(training: Cells, settings: dict[str, Any], seed: int) -> Fitted:
     measured: dict[str, float] = {}
 
     def predict(cells: Cells) -> np.ndarray[Any, Any]:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for part, each in (("train", training), ("test", cells)):
-                sparse.save_npz(folder / f"{part}.npz", sparse.csr_matrix(each.expression))
-            np.save(folder / "genes.npy", training.genes)
-            np.save(folder / "labels.npy", training.labels)
-            (folder / "settings.json").write_text(json.dumps(settings | {"seed": seed}))
-            command = [str(PYTHON), "-W", "ignore", __file__, name]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(done.stderr[-2000:])
-            measured.update(json.loads((folder / "measured.json").read_text()))
-            return np.load(folder / "predicted.npy")
+        return labels_and_confidence(training, cells, settings | {"seed": seed}, measured)[0]
 
     return Fitted(predict, measured=measured)
 
 
+def labels_and_confidence(
+    training: Cells, cells: Cells, settings: dict[str, Any], measured: dict[str, float]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Train and predict in the other process; times and memory go into `measured`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part, each in (("train", training), ("test", cells)):
+            sparse.save_npz(folder / f"{part}.npz", sparse.csr_matrix(each.expression))
+        np.save(folder / "genes.npy", training.genes)
+        np.save(folder / "labels.npy", training.labels)
+        (folder / "settings.json").write_text(json.dumps(settings))
+        command = [str(PYTHON), "-W", "ignore", __file__, name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-2000:])
+        measured.update(json.loads((folder / "measured.json").read_text()))
+        return np.load(folder / "predicted.npy"), np.load(folder / "confidence.npy")
+
+
+def confidence(training: Cells, cells: Cells, seed: int) -> np.ndarray[Any, Any]:
+    """CellTypist's confidence in the label of each cell, by a model trained here."""
+    measured: dict[str, float] = {}
+    return labels_and_confidence(training, cells, {"seed": seed}, measured)[1]
+
+
 def run_there(folder: Path) -> None:
-    """Train, predict, and write labels, times and memory."""
+    """Train, predict, and write labels, confidence, times and memory."""
     import celltypist as package  # noqa: PLC0415
     import pandas as pd  # noqa: PLC0415
     from anndata import AnnData  # noqa: PLC0415
@@ -78,8 +91,10 @@ def run_there(folder: Path) -> None:
         **settings,
     )
     fitted, fitted_cpu = time.perf_counter(), time.process_time()
-    labels = package.annotate(test, model).predicted_labels["predicted_labels"]
+    annotated = package.annotate(test, model)
+    labels = annotated.predicted_labels["predicted_labels"]
     end = time.perf_counter()
+    np.save(folder / "confidence.npy", annotated.probability_matrix.max(axis=1).to_numpy())
     np.save(folder / "predicted.npy", labels.to_numpy().astype(str))
     measured = {
         "fit_s": fitted - start,

@@ -1,0 +1,1 @@
+"""Parts of the benchmark of calibration, prediction sets and cells of unseen types."""
