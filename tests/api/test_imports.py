@@ -24,7 +24,8 @@ ALLOWED = {
     "tl": {"net", "enrich"},
     "pl": set(),
     "_report": {"pl"},
-    "pp": {"data"},
+    "_tracks": set(),
+    "pp": {"data", "_tracks"},
     "datasets": {"data"},
 }
 TOP = {"cli.py", "_demo.py", "__main__.py"}

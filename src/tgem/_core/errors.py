@@ -35,12 +35,24 @@ class ConvergenceWarning(TgemWarning):
     """A numerical result did not reach the accuracy it promises."""
 
 
+class RegulationWarning(TgemWarning):
+    """What was read as regulation is not supported by held-out samples or by evidence."""
+
+
 class TrainingWarning(TgemWarning):
     """Training ended or was arranged in a way that the user should know about."""
 
 
 class LabelWarning(TgemWarning):
     """Some predicted labels could not be translated."""
+
+
+class GenomeWarning(TgemWarning):
+    """Genes, chromosomes or bases that a file lacks, or names more than once."""
+
+
+class PreparationWarning(TgemWarning):
+    """Data do not say how they were prepared, where a model's training data did."""
 
 
 def warn(message: str, category: type[TgemWarning]) -> None:

@@ -13,6 +13,7 @@ from tgem._core.validate import check_key
 from tgem.data._field import Data, Field, RowReader, State
 from tgem.data._layout import GridLayout, aligned_positions, read_layout
 from tgem.data._matrix import readable, row_blocks, take_rows
+from tgem.data._preparation import check_preparation, preparation_of
 
 if TYPE_CHECKING:
     from tgem.data._matrix import Array
@@ -106,12 +107,17 @@ class GridField(Field):
         self.register_field(data)
 
     def register_field(self, data: Data) -> State:
-        """Remember the grid and the range of the values."""
+        """Remember the grid, the range of the values, and how they were prepared."""
         layout = self.layout(data)
-        return {"rows": layout.rows, "columns": layout.columns} | self._range(data, layout)
+        preparation = {"preparation": preparation_of(self.table(data))}
+        grid = {"rows": layout.rows, "columns": layout.columns}
+        return grid | self._range(data, layout) | preparation
 
     def transfer_field(self, state_registry: State, adata_target: Data, **_: Any) -> State:
-        """Check new data against the remembered grid and range."""
+        """Check new data against the remembered preparation, grid and range."""
+        # Models saved by earlier versions remember no preparation.
+        trained = state_registry.get("preparation", {})
+        check_preparation(trained, self.table(adata_target), self.called(adata_target))
         layout = self.layout(adata_target)
         self._aligned(state_registry, adata_target, layout)
         found = self._range(adata_target, layout)
