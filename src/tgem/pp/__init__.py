@@ -5,11 +5,13 @@ from tgem.pp._genes import transcription_start_sites
 from tgem.pp._quantification import read_quantification
 from tgem.pp._splicing_factors import flag_splicing_factors, splicing_factors
 from tgem.pp._split import split
+from tgem.pp._xena import read_xena
 
 __all__ = [
     "bin_signal",
     "flag_splicing_factors",
     "read_quantification",
+    "read_xena",
     "splicing_factors",
     "split",
     "transcription_start_sites",

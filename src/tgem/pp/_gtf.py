@@ -70,10 +70,12 @@ def read_gtf(path: str | Path, feature: str) -> pd.DataFrame:
 
 
 def _rows(file: Path, feature: str) -> Iterator[dict[str, str | int]]:
+    wanted = f"\t{feature}\t"
     with open_text(file) as handle:
         lines = track(handle, f"Reading {feature}s of {file.name}")
         for number, line in enumerate(lines, start=1):
-            if line.startswith("#") or not line.strip():
+            # most lines are of other features: looking at all columns of each would take minutes
+            if wanted not in line or line.startswith("#"):
                 continue
             fields = line.rstrip("\r\n").split("\t")
             if len(fields) != 9:

@@ -107,13 +107,13 @@ def isoforms_and_genes(
     """
     isoforms = isoforms.drop(columns="column", errors="ignore")
     layers = {name: layer for name, layer in values.items() if name != "tpm"}
-    isoform = AnnData(values["tpm"], obs=obs.copy(), var=_storable(isoforms), layers=layers)
+    isoform = AnnData(values["tpm"], obs=obs.copy(), var=storable(isoforms), layers=layers)
     if gene_tpm is None:
         genes = gene_table(isoforms)
         gene_of = genes.index.get_indexer(isoforms["gene_id"])
         sums = {name: sums_by_gene(layer, gene_of, len(genes)) for name, layer in values.items()}
         tpm = sums.pop("tpm")
-        gene_tpm = AnnData(tpm, obs=obs.copy(), var=_storable(genes), layers=sums)
+        gene_tpm = AnnData(tpm, obs=obs.copy(), var=storable(genes), layers=sums)
     with columns_stay():
         mdata = MuData({"gene": gene_tpm, "isoform": isoform})
         for column in obs:
@@ -121,7 +121,7 @@ def isoforms_and_genes(
     return mdata
 
 
-def _storable(table: pd.DataFrame) -> pd.DataFrame:
+def storable(table: pd.DataFrame) -> pd.DataFrame:
     """Missing names as empty text: stores of AnnData do not mix text and numbers."""
     table = table.copy()
     for column in table.select_dtypes(["object", "string"]):
