@@ -210,3 +210,39 @@ def test_classes_that_differ_only_through_products(seed):
     model.module.weigh_contexts(ContextGain(0.0, 0.0, 0.0))
     linear = model.evaluate()["accuracy"]
     assert np.abs(linear - 0.25) < 0.1  # 300 test cells: a standard error of 0.025
+
+
+class TestLatentRepresentation:
+    """Only directions that the classes' weights have."""
+
+    def test_regressions_on_classes_have_one_dimension_less(self, trained):
+        model, adata = trained
+        assert not model.attention_gain.weight
+        latent = model.get_latent_representation()
+        assert latent.shape == (adata.n_obs, len(model.classes) - 1)
+        # no dimension is arbitrary: weights a little different span nearly the same space
+        weights = model.module.level_query.weight
+        with torch.no_grad():
+            before = weights.clone()
+            weights *= 1 + 1e-6 * torch.randn(weights.shape, generator=torch.manual_seed(0))
+            try:
+                other = model.get_latent_representation()
+            finally:
+                weights.copy_(before)
+        # up to the signs of the axes
+        np.testing.assert_allclose(np.abs(other), np.abs(latent), atol=1e-3 * np.abs(latent).max())
+
+    def test_logits_follow_from_it_up_to_a_constant(self, trained):
+        model, _ = trained
+        latent = model.get_latent_representation()
+        logits = model.predict(soft=True).map(np.log).to_numpy()
+        logits -= logits.mean(axis=1, keepdims=True)
+        design = np.column_stack([latent, np.ones(len(latent))])
+        solution, *_ = np.linalg.lstsq(design, logits, rcond=None)
+        np.testing.assert_allclose(design @ solution, logits, atol=2e-3)
+
+    def test_the_paper_preset_has_one_dimension_for_each_class(self, tiny_adata):
+        tgem.model.TGEM.setup_anndata(tiny_adata, labels_key="cell_type")
+        model = tgem.model.TGEM(tiny_adata, preset="paper", n_layers=1, n_heads=1)
+        model.train(max_epochs=1, enable_progress_bar=False)
+        assert model.get_latent_representation().shape == (80, len(model.classes))

@@ -193,3 +193,20 @@ class TestModel:
         whole.train(max_epochs=1, enable_progress_bar=False)
         np.testing.assert_allclose(model.get_class_attention(), whole.get_class_attention())
         assert len(model.train_indices) == 160
+
+
+@pytest.mark.parametrize("most", [80, 200])
+def test_coordinates_are_computed_once_for_each_scale_where_no_cell_is_left_out(monkeypatch, most):
+    import tgem.model.tgem._linear_start as module
+
+    calls = []
+
+    def counted(levels, scale):
+        calls.append(len(levels))
+        return coordinates(levels, scale)
+
+    monkeypatch.setattr(module, "coordinates", counted)
+    monkeypatch.setattr(module, "MOST_CELLS_TUNED", most)
+    levels, codes = simulated(120, 150, 3)
+    linear_start(levels, np.linspace(0.5, 2, 150), codes, n_classes=3, seed=0)
+    assert sorted(calls) == ([80, 80, 120, 120] if most == 80 else [120, 120])

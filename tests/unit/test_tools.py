@@ -44,7 +44,7 @@ def test_predictions(trained, written):
     assert (prediction == model.predict()).all()
     probability = keys.PROBABILITY.read(written)
     np.testing.assert_allclose(keys.CONFIDENCE.read(written), probability.max(axis=1))
-    assert keys.LATENT.read(written).shape == (written.n_obs, len(model.classes))
+    assert keys.LATENT.read(written).shape == model.get_latent_representation().shape
 
 
 def test_confusion_counts_the_test_cells(trained, written):

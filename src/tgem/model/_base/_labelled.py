@@ -52,6 +52,11 @@ class LabelledModel(SupervisedModel):
 
     # -- training -------------------------------------------------------------------------
 
+    def _trainable(self, dataset: FieldDataset) -> np.ndarray[Any, Any]:
+        if self._label_field().is_empty:
+            return super()._trainable(dataset)
+        return np.asarray(dataset.read(self._labels) >= 0)
+
     def _make_split(self, dataset: FieldDataset, split_key: str | None, **sizes: Any) -> Split:
         field = self._label_field()
         if field.is_empty:

@@ -24,6 +24,13 @@ from tgem.data import (
 from tgem.model._base._attribution import AttributionResult, attribute
 from tgem.model._base._registered import Cells, RegisteredModel
 from tgem.model._base._saving import read_saved, write_saved
+from tgem.model._base._split_record import (
+    NOT_SAVED,
+    SplitRecord,
+    digest_of_flags,
+    digest_of_names,
+    warn_of_seen,
+)
 from tgem.train import SupervisedTrainingPlan, fit
 
 if TYPE_CHECKING:
@@ -100,8 +107,10 @@ class SupervisedModel(RegisteredModel):
         plan_kwargs: dict[str, Any] | None = None,
         **trainer_kwargs: Any,
     ) -> None:
-        """Train the model; a second call goes on from the weights of the first.
+        """Train the model; a second call goes on from the weights of the first, with its split.
 
+        A second call draws a new split only if it names a `split_key` or other shares, or if the
+        data have changed; it warns if cells to validate or test on were trained on before.
         Interrupting a run (Ctrl-C, or stop in a notebook) keeps the weights reached so far.
 
         Parameters
@@ -120,7 +129,7 @@ class SupervisedModel(RegisteredModel):
             replaces the two shares.
         seed
             Decides initial weights, split, order of the cells and dropout: the same seed gives
-            the same model on one machine.
+            the same model on one machine. The split is that of the first call's.
         early_stopping
             Stop when ``validation_loss`` no longer falls (`early_stopping_patience`, by default
             45 epochs).
@@ -149,13 +158,8 @@ class SupervisedModel(RegisteredModel):
         check_count("batch_size", options["batch_size"])
         adata = self._data(None)
         self._check_registered(adata)
-        split = self._make_split(
-            FieldDataset(adata, self._fields, field_states(self.registry_)),
-            split_key,
-            train_size=options["train_size"],
-            validation_size=options["validation_size"],
-            seed=seed,
-        )
+        record = self._split_record_of(split_key, options, given, seed=seed)
+        split, self._split_record = record.split, record
         callbacks = [*self._callbacks(), *(trainer_kwargs.pop("callbacks", None) or ())]
         with seeded(seed):
             dataset = self._dataset(None)
@@ -163,7 +167,8 @@ class SupervisedModel(RegisteredModel):
                 self.module = self._make_module()
                 self._prepare_module(dataset, split.train)
             self._seed = seed
-            with self._around_training(dataset, split.train, seed=seed) as seen:
+            # the split's seed, so that cells held out of some part of training stay held out
+            with self._around_training(dataset, split.train, seed=record.seed) as seen:
                 fit(
                     self,
                     SupervisedTrainingPlan(
@@ -181,11 +186,47 @@ class SupervisedModel(RegisteredModel):
                 )
                 self.train_indices = split.train
             self._after_training(dataset, split, seed=seed)
+            self._validation = self._scores_of(dataset, split.validation)
             settings = options | {"plan_kwargs": options["plan_kwargs"] | (plan_kwargs or {})}
             del settings["train_size"], settings["validation_size"]
             settings |= {"seed": seed, "early_stopping": early_stopping}
             settings |= {"accelerator": accelerator, "devices": devices}
             self._trainings.append(settings | trainer_kwargs)
+
+    def _split_record_of(
+        self, split_key: str | None, options: dict[str, Any], given: dict[str, Any], *, seed: int
+    ) -> SplitRecord:
+        """Draw a split or keep that of earlier calls, and add up which cells will be seen."""
+        adata = self._data(None)
+        dataset = FieldDataset(adata, self._fields, field_states(self.registry_))
+        cells, trainable = (
+            digest_of_names(adata.obs_names),
+            digest_of_flags(self._trainable(dataset)),
+        )
+        earlier = self._split_record if self.is_trained_ else None
+        if earlier is not None and earlier.cells not in (cells, NOT_SAVED):
+            earlier = None  # positions mean other cells
+        sizes = (options["train_size"], options["validation_size"])
+        if (
+            earlier is not None
+            and split_key is None
+            and earlier.trainable == trainable
+            and earlier.keeps(given["train_size"], given["validation_size"])
+        ):
+            split = earlier.split
+        else:
+            split = self._make_split(
+                dataset, split_key, train_size=sizes[0], validation_size=sizes[1], seed=seed
+            )
+        warn_of_seen(split, earlier)
+        shares = sizes if split_key is None else None
+        return SplitRecord.following(
+            earlier, split, sizes=shares, seed=seed, cells=cells, trainable=trainable
+        )
+
+    def _trainable(self, dataset: FieldDataset) -> np.ndarray[Any, Any]:
+        """Which observations have what training needs, such as a label."""
+        return np.ones(len(dataset), dtype=bool)
 
     def _check_registered(self, adata: AnnData) -> None:
         """Raise if the data were changed since they were set up in a way that would mislead."""
@@ -203,23 +244,39 @@ class SupervisedModel(RegisteredModel):
 
     @property
     def history(self) -> pd.DataFrame:
-        """Training curves, epochs x metrics (``train_loss``, ``validation_loss`` and others)."""
+        """Training curves, epochs x metrics (``train_loss``, ``validation_loss`` and others).
+
+        They are of the network while it is trained. Some models end with one more step, such as
+        the choice of the best epoch: the finished model's ``validation_loss`` is in its ``repr``,
+        and :meth:`evaluate` measures it.
+        """
         if not self.history_:
             return pd.DataFrame()
         frame = pd.concat([self.history_[name].iloc[:, 0] for name in self.history_], axis=1)
         return frame.astype(float).rename_axis("epoch")
 
+    def _scores_of(self, dataset: FieldDataset, cells: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Loss and metrics of the network as it is."""
+        if not len(cells):
+            return {}
+        device, key = self.module.device, self.module.target_key
+        outputs = torch.from_numpy(self._outputs_of(dataset, cells, None)).to(device)
+        targets = torch.from_numpy(dataset.read(key, cells)).to(device)
+        metrics = self.module.metrics().to(device)
+        found = {"loss": self.module.loss(outputs, targets)} | metrics(outputs, targets)
+        return {name: float(value) for name, value in found.items()}
+
     def _describe_training(self) -> str:
         if not self.is_trained_:
             return "not trained: call train()"
-        history = self.history
-        last = ", ".join(
-            f"{name} {history[name].dropna().iloc[-1]:.3f}"
-            for name in ("train_loss", "validation_loss", "validation_accuracy")
-            if name in history and history[name].notna().any()
-        )
         n_cells = 0 if self.train_indices is None else len(self.train_indices)
-        return f"trained {len(history)} epochs on {n_cells} cells: {last}"
+        trained = f"trained {len(self.history)} epochs on {n_cells} cells"
+        found = [
+            f"validation_{name} {self._validation[name]:.3f}"
+            for name in ("loss", "accuracy")
+            if name in self._validation
+        ]
+        return f"{trained}: {', '.join(found)}" if found else trained
 
     # -- reading --------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from tgem.data import (
 )
 
 if TYPE_CHECKING:
+    from tgem.model._base._split_record import SplitRecord
     from tgem.nn.module import SupervisedModule
 
 Cells = Sequence[int] | np.ndarray[Any, Any] | None
@@ -56,6 +57,8 @@ class RegisteredModel(BaseModelClass):
         self._fields = self._make_fields(**self.registry_[SETUP_ARGS])
         self._seed: int | None = None
         self._trainings: list[dict[str, Any]] = []  # settings of every call of `train`
+        self._split_record: SplitRecord | None = None
+        self._validation: dict[str, float] = {}  # scores of the finished model
         with seeded(0):
             self.module = self._make_module()
         self.module.eval()

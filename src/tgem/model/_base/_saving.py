@@ -13,6 +13,10 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
+from tgem._core.errors import listed
+from tgem.data import Split
+from tgem.model._base._split_record import SplitRecord
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,9 +54,11 @@ class SavedModel:
 
     def restore(self, model: SupervisedModel) -> None:
         """Put weights, history and split back into a freshly built model."""
-        model.module.load_state_dict(
-            {name: value for name, value in self.weights.items() if not name.startswith(BESIDE)}
-        )
+        weights = {
+            name: value for name, value in self.weights.items() if not name.startswith(BESIDE)
+        }
+        self._check_weights(weights, model.module.state_dict())
+        model.module.load_state_dict(weights)
         arrays = {
             name.removeprefix(BESIDE): value.numpy()
             for name, value in self.weights.items()
@@ -66,12 +72,36 @@ class SavedModel:
         for attribute in SPLIT_ATTRIBUTES:
             cells = self.description["split"][attribute]
             setattr(model, attribute, None if cells is None else np.asarray(cells, dtype=np.int64))
+        split = Split(*(_cells(getattr(model, name)) for name in SPLIT_ATTRIBUTES))
+        model._split_record = SplitRecord.from_saved(split, self.description.get("split_record"))
+        model._validation = self.description.get("validation", {})
         history = self.description["history"]
         index = pd.Index(history["epoch"], name="epoch")
         model.history_ = {
             name: pd.DataFrame({name: values}, index=index, dtype=float)
             for name, values in history["metrics"].items()
         }
+
+    def _check_weights(self, found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+        """Raise if they are of another network than the one that this version builds."""
+        different = {
+            "no": [name for name in expected if name not in found],
+            "unknown": [name for name in found if name not in expected],
+            "differently shaped": [
+                name
+                for name in expected
+                if name in found and found[name].shape != expected[name].shape
+            ],
+        }
+        differences = [f"{how} {listed(names)}" for how, names in different.items() if names]
+        if differences:
+            msg = (
+                f"This {self.description['class']} was saved by tgem "
+                f"{self.description['versions']['tgem']} with a network that tgem "
+                f"{version('tgem')} does not build: {'; '.join(differences)}. Train it again, or "
+                "load it with the version that saved it."
+            )
+            raise ValueError(msg)
 
 
 def write_saved(model: SupervisedModel, folder: Path, *, overwrite: bool) -> None:
@@ -119,7 +149,13 @@ def _describe(model: SupervisedModel, folder: Path) -> dict[str, Any]:
             name: None if (cells := getattr(model, name)) is None else np.asarray(cells).tolist()
             for name in SPLIT_ATTRIBUTES
         },
+        "split_record": None if model._split_record is None else model._split_record.as_saved(),
+        "validation": model._validation,
     }
+
+
+def _cells(positions: Any) -> np.ndarray[Any, Any]:
+    return np.empty(0, dtype=np.int64) if positions is None else positions
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

@@ -83,13 +83,21 @@ def linear_start(
     fold = _folds(codes, rng)
     few = draw(codes, MOST_CELLS_TUNED, rng)
     scales = [np.where(deviation > 0, deviation, 1.0) ** exponent for exponent in EXPONENTS]
+    # where no cell is left out, cells to tune on and to fit to have the same coordinates
+    is_all = len(few) == len(codes)
+    spaces = [coordinates(levels, scale) for scale in scales] if is_all else []
     tuned = [
-        _tuned(coordinates(levels[few], scale).values, codes[few], fold[few], n_classes)
-        for scale in scales
+        _tuned(
+            spaces[i].values if is_all else coordinates(levels[few], scale).values,
+            codes[few],
+            fold[few],
+            n_classes,
+        )
+        for i, scale in enumerate(scales)
     ]
     judged = fold[few] >= 0
     shares = stack([each.logits[judged] for each in tuned], codes[few][judged])
-    spaces = [coordinates(levels, scale) for scale in scales]
+    spaces = spaces or [coordinates(levels, scale) for scale in scales]
 
     def fitted(cells: Array) -> Weights:
         weight, bias = np.zeros((n_classes, levels.shape[1])), np.zeros(n_classes)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tgem.model._base._registered import Cells
 
 FEWEST_EPOCHS, MOST_EPOCHS = 2, 20
+SMALLEST_SINGULAR_VALUE = 1e-5  # relative to the largest
 
 
 class TGEM(SummarizedClassifier):
@@ -224,19 +225,31 @@ class TGEM(SummarizedClassifier):
 
         Returns
         -------
-        Array of float32, ``(n_obs, min(n_classes, n_genes))``, ready for
-        ``sc.pp.neighbors(use_rep=...)``.
+        Array of float32, ``(n_obs, n_dimensions)``, ready for ``sc.pp.neighbors(use_rep=...)``.
+        The number of dimensions is the rank of the classes' weights: that of the classes at most,
+        and one less by default where attention is set aside, because the weights of a regression
+        on classes add up to 0.
         """
         self._check_trained()
         dataset = self._dataset(adata)
         cells = cell_indices(indices, len(dataset))
-        _, _, directions = torch.linalg.svd(self.module.class_weights(), full_matrices=False)
+        directions = self._class_directions()
         with torch.inference_mode():
             blocks = [
                 (self.module.latent(*inputs) @ directions.T).float().cpu().numpy()
                 for inputs in self._batches(dataset, cells, batch_size)
             ]
         return np.concatenate([*blocks, np.empty((0, len(directions)), dtype=np.float32)])
+
+    def _class_directions(self) -> torch.Tensor:
+        """Orthonormal basis of the span of the classes' weights, ``(n_dimensions, n_latent)``."""
+        with torch.inference_mode():
+            weights = self.module.class_weights()
+            in_double = weights.cpu().double()  # not every device has it
+            _, sizes, directions = torch.linalg.svd(in_double, full_matrices=False)
+            kept = sizes > SMALLEST_SINGULAR_VALUE * sizes[0]  # others are rounding errors
+            kept[0] = True
+            return directions[kept].to(weights)
 
     def get_class_attention(self) -> pd.DataFrame:
         """Return the weight with which each class looks at the level of each gene.
