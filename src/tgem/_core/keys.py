@@ -416,8 +416,40 @@ REGULATION_NETWORK = Slot(
     "uns",
     "{prefix}_network",
     "of the MuData: long DataFrame of the strongest edges: source (factor), target (isoform), "
-    "weight, gene, t_statistic",
+    "weight, gene, t_statistic, r_squared of the gene on held-out samples, reliable",
     "tgem.tl.regulation",
+    prefix="deepsf",
+)
+REGULATION_SKILL = Slot(
+    "uns",
+    "{prefix}_skill",
+    "of the MuData: DataFrame, genes x scores of their isoforms on held-out samples",
+    "tgem.tl.regulation",
+    prefix="deepsf",
+)
+REGULATION_EVALUATION = Slot(
+    "uns",
+    "{prefix}_regulation_evaluation",
+    "of the MuData: long DataFrame: measure (score and baselines), level, auc, average_precision, "
+    "base_rate, score_minus, intervals, null_mean, p_value, p_value_margins; the verdict in "
+    "`.uns[key + '_params']`",
+    "tgem.tl.evaluate_regulation",
+    prefix="deepsf",
+)
+REGULATION_EVALUATION_GROUPS = Slot(
+    "uns",
+    "{prefix}_regulation_evaluation_groups",
+    "of the MuData: long DataFrame: level, group (gene, factor or stratum), measure, auc, "
+    "average_precision, n_positive, n_negative",
+    "tgem.tl.evaluate_regulation",
+    prefix="deepsf",
+)
+REGULATION_EVALUATION_ADDED = Slot(
+    "uns",
+    "{prefix}_regulation_evaluation_added",
+    "of the MuData: what the score adds to the baselines on genes left out: metric, baselines, "
+    "with_score, gain and its interval",
+    "tgem.tl.evaluate_regulation",
     prefix="deepsf",
 )
 
@@ -425,7 +457,7 @@ HUBS = Slot(
     "uns",
     "{prefix}_hubs",
     "long DataFrame: class, gene (or factor), degree, strength, rank, p_value, fdr (both missing "
-    "without a null)",
+    "without a null), reliable (share of its edges, where the network says so)",
     "tgem.tl.hubs",
 )
 

@@ -14,6 +14,7 @@ from tgem.pl._history import history
 from tgem.pl._hubs import hubs
 from tgem.pl._network import network
 from tgem.pl._rank_genes import rank_genes
+from tgem.pl._regulation_evaluation import regulation_evaluation
 from tgem.pl._stability import stability
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "hubs",
     "network",
     "rank_genes",
+    "regulation_evaluation",
     "stability",
 ]

@@ -14,6 +14,7 @@ from tgem.tl._edge_significance import edge_significance
 from tgem.tl._enrich import enrich
 from tgem.tl._enrich_hubs import enrich_hubs
 from tgem.tl._enrich_targets import enrich_targets
+from tgem.tl._evaluate_regulation import evaluate_regulation
 from tgem.tl._history import history
 from tgem.tl._hubs import hubs
 from tgem.tl._label_hierarchy import label_hierarchy
@@ -47,6 +48,7 @@ __all__ = [
     "enrich",
     "enrich_hubs",
     "enrich_targets",
+    "evaluate_regulation",
     "history",
     "hubs",
     "label_hierarchy",
