@@ -421,6 +421,7 @@ def test_scaling_is_learnt_from_training_samples_only(data):
 # -- slots -------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::tgem._core.errors.RegulationWarning")  # few epochs
 def test_tools_write_slots_that_survive_a_round_trip(model, data, tmp_path):
     written = tgem.tl.regulation(data, model, n_edges=15, copy=True)
     tgem.tl.predict_isoforms(written, model)
@@ -443,7 +444,8 @@ def test_tools_write_slots_that_survive_a_round_trip(model, data, tmp_path):
     expected = np.abs(found.effect[:, model.isoform_genes == name]).max(axis=1)
     np.testing.assert_allclose(gene.loc[name], expected, rtol=1e-5)
     network = read.uns["deepsf_network"]
-    assert list(network) == ["source", "target", "weight", "gene", "t_statistic"]
+    columns = ["source", "target", "weight", "gene", "t_statistic", "r_squared", "reliable"]
+    assert list(network) == columns
     assert (network["weight"].abs().diff().dropna() <= 0).all()
     assert read.uns["deepsf_network_params"]["decoder"] == model.decoder
     layer = pd.DataFrame(isoform.layers["deepsf_prediction"], columns=isoform.var_names)
@@ -451,6 +453,7 @@ def test_tools_write_slots_that_survive_a_round_trip(model, data, tmp_path):
     assert "deepsf_network" not in data.uns
 
 
+@pytest.mark.filterwarnings("ignore::tgem._core.errors.RegulationWarning")  # few epochs
 def test_key_added_keeps_both_results(model, data):
     written = tgem.tl.regulation(data, model, n_edges=5, key_added="other", copy=True)
     assert "other_network" in written.uns

@@ -18,6 +18,15 @@ WRITERS = {
 }
 #: A share of the decision below which attention decides next to nothing.
 SMALL_SHARE = 0.01
+_RELIABILITY = (
+    "assessed_on",
+    "n_held_out",
+    "n_edges",
+    "n_reliable_edges",
+    "n_genes",
+    "n_reliable_genes",
+    "r_squared",
+)
 
 
 def network_prefix(data: Any, prefix: str | None) -> str:
@@ -86,3 +95,37 @@ def share_text(params: dict[str, Any]) -> str:
         elif is_idle(params):
             text += ", next to nothing: do not read this network as what decides"
     return text
+
+
+def reliability_text(params: dict[str, Any]) -> str:
+    """How many edges are of genes that the model predicts; empty where not recorded."""
+    if "assessed_on" not in params:
+        return ""
+    if not int(params["n_held_out"]):
+        return (
+            "reliability not assessed: the model has no held-out samples, so that no edge is "
+            "marked as reliable"
+        )
+    r_squared = float(params["r_squared"])
+    samples = f"{int(params['n_held_out'])} held-out samples"
+    if not r_squared > 0:
+        return (
+            f"no edge is reliable: on {samples} the model predicts isoform usage no better than "
+            f"its mean in training does (R² of all genes {r_squared:.2g})"
+        )
+    return (
+        f"{int(params['n_reliable_edges']):,} of {int(params['n_edges']):,} edges are of genes "
+        f"whose isoform usage the model predicts on {samples} better than its mean in training "
+        f"does ({int(params['n_reliable_genes']):,} of {int(params['n_genes']):,} genes; R² of all "
+        f"{r_squared:.2g})"
+    )
+
+
+def reliability_of(params: dict[str, Any]) -> dict[str, Any]:
+    """What is recorded of a network's reliability."""
+    return {name: params[name] for name in _RELIABILITY if name in params}
+
+
+def caption_of(params: dict[str, Any]) -> str:
+    """What a reader of the network has to know of it."""
+    return "; ".join(filter(None, (share_text(params), reliability_text(params))))

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
-from tgem._core.networks import hubs_prefix
+from tgem._core.networks import hubs_prefix, reliability_text
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, clean, finish, literal, panels, wrapped
 
@@ -42,7 +42,8 @@ def hubs(
     """Draw the largest hubs of each class.
 
     Filled points are significant, hollow ones were tested and are not, grey ones were not tested.
-    Each class has its own panel and scale.
+    Each class has its own panel and scale. Of hubs of regulation it is said below how many edges
+    are of genes that the model predicts on held-out samples.
 
     Parameters
     ----------
@@ -122,8 +123,11 @@ def hubs(
     for panel, label in zip(axes, chosen, strict=True):
         _points(panel, top[label], by, max_fdr)
         panel.set_ylim(n_rows - 0.4, -0.6)
-        panel.set_title("" if label == "all" else titles[label], fontsize=MEDIUM)
-    _add_key(axes, shown, by, max_fdr, alone=ax is not None)
+        is_only = set(names) <= {"all"}  # a network without classes
+        panel.set_title("" if is_only else titles[label], fontsize=MEDIUM)
+    prefix = hubs_prefix(adata, key_added)
+    caption = reliability_text(adata.uns.get(keys.HUBS.params_key(prefix), {}))
+    _add_key(axes, shown, by, max_fdr, caption=caption, alone=ax is not None)
     return axes if finish(axes[0], drawn_here=ax is None, show=show, save=save) else None
 
 
@@ -154,10 +158,19 @@ def _points(ax: Axes, rows: pd.DataFrame, by: str, max_fdr: float) -> None:
 
 
 def _add_key(
-    axes: list[Axes], shown: list[pd.DataFrame], by: str, max_fdr: float, *, alone: bool
+    axes: list[Axes],
+    shown: list[pd.DataFrame],
+    by: str,
+    max_fdr: float,
+    *,
+    caption: str,
+    alone: bool,
 ) -> None:
-    """Name the axis and the marks that occur."""
+    """Name the axis and the marks that occur, and say what the network is worth."""
     title = {"degree": "degree (number of edges)", "strength": "strength (sum of |weight|)"}[by]
+    if caption:
+        inches = axes[0].figure.figure.get_size_inches()[0]
+        title = f"{title}\n{wrapped(caption, int(inches / 0.075))}"
     if alone:
         axes[0].set_xlabel(title, fontsize=MEDIUM)
     else:

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.patheffects import withStroke
 
 from tgem._core.errors import listed
-from tgem._core.networks import network_params, network_prefix, read_network, share_text
+from tgem._core.networks import caption_of, network_params, network_prefix, read_network
 from tgem._core.validate import check_count, chosen_classes
 from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, VERMILION, finish, literal, panels, wrapped
 from tgem.pl._layout import place_genes, place_names
@@ -54,7 +54,8 @@ def network(
     Distances mean nothing beyond links. An edge that several layers share is drawn once, with
     its strongest weight; an edge of a gene to itself is only in the page. Where the share of the
     decision that the cells' own attention carries is recorded with the network, it is printed
-    below: a network is worth reading only as far as attention decides.
+    below: a network is worth reading only as far as attention decides. So is, for regulation, how
+    many edges are of genes that the model predicts on held-out samples; the others are paler.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def network(
     prefix = network_prefix(adata, key_added)
     edges = _chosen_layers(_plain(read_network(adata, prefix)), layers)
     chosen = chosen_classes(classes, list(edges["class"].unique())) if len(edges) else ["all"]
-    caption = share_text(network_params(adata, prefix))
+    caption = caption_of(network_params(adata, prefix))
     order = edges["weight"].abs().sort_values(ascending=False, kind="stable").index
     edges = edges.loc[order]
     if interactive is not None:
@@ -139,7 +140,8 @@ def network(
     axes = panels(len(chosen), n_columns, side, side, ax=ax)
     drawn = []
     for panel, label in zip(axes, chosen, strict=True):
-        title = "" if label == "all" else wrapped(label, int(side / _LETTER) - 4)
+        is_only = set(edges["class"]) <= {"all"}  # a network without classes
+        title = "" if is_only else wrapped(label, int(side / _LETTER) - 4)
         panel.set_title(title, fontsize=MEDIUM)
         drawn.append(_draw(panel, strongest[label], n_labels))
     _add_key(axes, pd.concat(list(strongest.values())), caption, alone=ax is not None)
@@ -254,7 +256,7 @@ def _draw_arrows(
             shrinkB=radii[row.target],
             linewidth=width,
             color=BLUE if row.weight > 0 else VERMILION,
-            alpha=0.75,
+            alpha=0.75 if getattr(row, "reliable", True) else 0.25,
             zorder=1,
         )
         ax.add_patch(arrow)

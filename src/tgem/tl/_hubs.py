@@ -15,6 +15,7 @@ from tgem._core.networks import (
     network_params,
     network_prefix,
     read_network,
+    reliability_of,
 )
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.net import hub_significance, strength_significance
@@ -25,6 +26,7 @@ from tgem.tl._hubs_null import (
     is_of_retrainings,
     null_of_retrainings,
 )
+from tgem.tl._hubs_reliability import share_of_reliable
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
@@ -116,7 +118,8 @@ def hubs(
     ``.uns["tgem_hubs"]``
         long DataFrame: ``class`` (``"all"`` for a network without classes), ``gene`` (or factor),
         ``degree``, ``strength`` (sum of absolute weights), ``rank``, ``p_value`` and ``fdr``
-        (Benjamini and Hochberg within a class), both missing without `null`;
+        (Benjamini and Hochberg within a class), both missing without `null`; of a network that
+        says which edges are reliable, ``reliable``, the share of the gene's edges that are;
     ``.uns["tgem_hubs_params"]``
         the settings, the number of null networks and tgem's version;
     ``.uns["tgem_hubs_null"]``
@@ -201,7 +204,11 @@ def hubs(
     if trained is not None:
         keys.HUBS_NULL.write(target, trained[0], prefix)
         record(target, keys.HUBS_NULL, prefix, trained[1])
-    keys.HUBS.write(target, table[_COLUMNS], prefix)
+    found = table[_COLUMNS]
+    if "reliable" in network:
+        params |= reliability_of(network_params(adata, prefix))
+        found = found.assign(reliable=share_of_reliable(found, network, direction))
+    keys.HUBS.write(target, found, prefix)
     record(target, keys.HUBS, prefix, params)
     return target if copy else None
 

@@ -10,9 +10,17 @@ from mudata import MuData
 from tgem._core import keys
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_count, check_data
+from tgem.tl._held_out_skill import (
+    held_out_skill,
+    marked,
+    reliability_params,
+    warn_of_unreliable,
+)
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from tgem.model import DeepSF
@@ -24,6 +32,8 @@ def regulation(
     *,
     reference: Any = "median",
     n_edges: int = 10_000,
+    held_out: Sequence[int] | np.ndarray[Any, Any] | None = None,
+    reliable_only: bool = False,
     key_added: str | None = None,
     copy: bool = False,
 ) -> MuData | None:
@@ -40,6 +50,11 @@ def regulation(
         factors knocked out), or a group of samples, such as ``{"condition": "naive"}``.
     n_edges
         Number of edges of the network, the strongest by effect.
+    held_out
+        Positions in `mdata` of samples that the model has not seen, or a mask, to assess it on; by
+        default the test samples of its training data or, without any, the validation samples.
+    reliable_only
+        Whether the network keeps only edges of genes that the model predicts on held-out samples.
     key_added
         Prefix of the slots, ``"deepsf"`` by default.
     copy
@@ -62,16 +77,30 @@ def regulation(
         anything, so that it favours genes with many; the root mean square does not;
     ``mdata.uns["deepsf_network"]``
         long DataFrame: ``source`` (factor), ``target`` (isoform), ``weight``, ``gene``,
-        ``t_statistic``;
+        ``t_statistic``, ``r_squared`` (of the gene: share of the squared deviation of its isoforms'
+        usage from the mean in training that the model predicts on held-out samples) and
+        ``reliable`` (whether that is above 0, of the gene and of all genes together; false where
+        it was not assessed);
+    ``mdata.uns["deepsf_skill"]``
+        genes x scores on held-out samples, as ``model.evaluate(per="gene")`` gives them; absent if
+        there are none;
     ``mdata.uns["deepsf_network_params"]``
-        reference, number of samples, completeness residual, version.
+        reference, number of samples, completeness residual, what reliability was assessed on and
+        numbers of reliable edges and genes, version.
+
+    Warns
+    -----
+    RegulationWarning
+        If there are no held-out samples, or fewer than half of the edges are reliable.
 
     Raises
     ------
     RuntimeError
         If the model is not trained.
     ValueError
-        If the data do not fit the model, or for an unknown reference; `mdata` is then unchanged.
+        If the data do not fit the model, for an unknown reference, for `held_out` samples that the
+        model was trained on, or if only reliable edges are asked for and there are no held-out
+        samples; `mdata` is then unchanged.
 
     References
     ----------
@@ -80,21 +109,29 @@ def regulation(
     Examples
     --------
     >>> import tgem
-    >>> mdata = tgem.datasets.synthetic_splicing(n_obs=60, n_factors=8, n_isoforms=80)
+    >>> mdata = tgem.datasets.synthetic_splicing(n_obs=100, n_factors=8, n_isoforms=80)
     >>> tgem.model.DeepSF.setup_mudata(mdata)
     >>> model = tgem.model.DeepSF(mdata)
-    >>> model.train(max_epochs=5, enable_progress_bar=False)
+    >>> model.train(enable_progress_bar=False)
     >>> tgem.tl.regulation(mdata, model, n_edges=20)
     >>> mdata["isoform"].varm["deepsf_attribution"].shape
     (80, 8)
-    >>> mdata.uns["deepsf_network"].shape
-    (20, 5)
+    >>> mdata.uns["deepsf_network"]["reliable"].sum() > 10
+    np.True_
     """
     check_data(mdata, MuData)
     check_count("n_edges", n_edges)
     found = model.get_regulation(mdata, reference=reference)
     columns = model.positions(mdata, "isoform")
-    network = found.edges(n_edges)
+    skill = held_out_skill(mdata, model, held_out)
+    if reliable_only and skill.by_gene is None:
+        msg = (
+            "Expected held-out samples for `reliable_only=True`, found none: the model was trained "
+            "on all samples, or its training data are not here. Name samples as `held_out`."
+        )
+        raise ValueError(msg)
+    edges = found.edges(n_edges, genes=skill.reliable_genes if reliable_only else None)
+    network = marked(edges, skill)
     by_gene = {
         keys.REGULATION: found.by_gene("rms"),
         keys.REGULATION_LARGEST: found.by_gene("max"),
@@ -115,18 +152,21 @@ def regulation(
     for slot, scores in by_gene.items():
         slot.write(genes, _gene_rows(scores, genes_at, genes.n_vars), key_added)
     keys.REGULATION_NETWORK.write(target, network, key_added)
-    record(
-        target,
-        keys.REGULATION_NETWORK,
-        key_added,
-        {
-            "model": type(model).__name__,
-            "decoder": model.decoder,
-            "reference": str(reference),
-            "n_samples": found.n_samples,
-            "largest_residual": found.residual,
-        },
-    )
+    target.uns.pop(keys.REGULATION_SKILL.key(key_added), None)  # of another model
+    if skill.by_gene is not None:
+        keys.REGULATION_SKILL.write(target, skill.by_gene, key_added)
+    params = {
+        "model": type(model).__name__,
+        "decoder": model.decoder,
+        "reference": str(reference),
+        "n_samples": found.n_samples,
+        "largest_residual": found.residual,
+        "reliable_only": bool(reliable_only),
+        **reliability_params(network, skill),
+        **model.layout,
+    }
+    record(target, keys.REGULATION_NETWORK, key_added, params)
+    warn_of_unreliable(params)
     return target if copy else None
 
 

@@ -10,7 +10,7 @@ import torch
 
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
 from tgem.data import match_names
-from tgem.model.deepsf._isoform_model import IsoformModel
+from tgem.model.deepsf._evaluated import EvaluatedModel
 from tgem.model.deepsf._pretraining import cohort_tpm, pretrained
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tgem.model.deepsf._context import GeneContext
 
 
-class ContextualModel(IsoformModel):
+class ContextualModel(EvaluatedModel):
     """A model of isoforms that may read the cell's context."""
 
     @classmethod

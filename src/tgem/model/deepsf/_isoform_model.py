@@ -13,7 +13,6 @@ from tgem._core.scvi_compat import SETUP_ARGS, field_states
 from tgem._core.validate import cell_indices, check_choice
 from tgem.model._base._regression import RegressionModel
 from tgem.model.deepsf._module import GENES_KEY, ISOFORMS_KEY, DeepSFModule
-from tgem.model.deepsf._scores import expression_scores, usage_scores
 from tgem.model.deepsf._start import start_module
 
 if TYPE_CHECKING:
@@ -60,6 +59,13 @@ class IsoformModel(RegressionModel):
     def modalities(self) -> dict[str, str]:
         """Names of the modalities of genes and of isoforms, as in training."""
         return dict(self.registry_[SETUP_ARGS]["modalities"])
+
+    @property
+    def layout(self) -> dict[str, str | None]:
+        """Where the training data hold what is read: modalities, layers, column of genes."""
+        given = self.registry_[SETUP_ARGS]
+        names = {f"{kind}_modality": name for kind, name in self.modalities.items()}
+        return names | {key: given[key] for key in ("gene_layer", "isoform_layer", "gene_id_key")}
 
     def positions(self, mdata: MuData, kind: Literal["gene", "isoform"]) -> np.ndarray[Any, Any]:
         """Find the model's genes or isoforms in a data set.
@@ -208,61 +214,3 @@ class IsoformModel(RegressionModel):
         decoder = self.module.decoder
         logits = self.module.logits(scaled, genes)
         return decoder.usage(logits, self.module.hosts(genes))
-
-    def evaluate(self, mdata: MuData | None = None, indices: Cells = None) -> dict[str, float]:
-        """Compare predicted with measured isoforms.
-
-        Parameters
-        ----------
-        mdata
-            Samples with isoforms; ``None`` for the training data.
-        indices
-            Positions of the samples, or a boolean mask. ``None`` means all samples of other data,
-            and of the training data the test samples (or, if there are none, the validation ones).
-
-        Returns
-        -------
-        ``mse``, ``pearson``, ``spearman``: of log2(1 + TPM), the correlations within each sample
-        over its isoforms and then averaged. ``mse_mean_usage``: the error of the gene's TPM times
-        the mean usage in training, a prediction that needs no factors. ``usage_r2``: share of the
-        squared deviation of usage from that mean which is predicted, over isoforms whose gene has
-        at least 1 TPM in the sample; at or below 0 the factors say nothing. ``n_samples``. For
-        the ``"psi"`` decoder all of it is of PSI.
-
-        Raises
-        ------
-        ValueError
-            If there are no held-out samples, or no measured isoforms.
-        """
-        self._check_trained()
-        cells = self._samples_to_evaluate(mdata, indices)
-        mean_usage = self.module.mean_usage.cpu().numpy()
-        rows = []
-        with torch.inference_mode():
-            for genes, measured in self._blocks(mdata, cells):
-                scaled = self.module.scaled(self.module.factor_levels(genes))
-                predicted = self.module.outputs(scaled, genes)
-                gene_tpm = self.module.decoder.expand(self.module.hosts(genes)).cpu().numpy()
-                usage = self._usage(scaled, genes).cpu().numpy()
-                if self._isoforms["values"] == "psi":
-                    rows.append(expression_scores(measured, usage, mean_usage))
-                    rows[-1] |= usage_scores(measured, usage, mean_usage)
-                    continue
-                logs = np.log2(1 + measured)
-                baseline = np.log2(1 + mean_usage * gene_tpm)
-                rows.append(expression_scores(logs, predicted.cpu().numpy(), baseline))
-                share = np.where(gene_tpm >= 1, measured / np.maximum(gene_tpm, 1e-9), np.nan)
-                rows[-1] |= usage_scores(share, usage, mean_usage)
-        table = pd.DataFrame([{k: v.sum() for k, v in row.items()} for row in rows]).sum()
-        if not table.get("n_values", 0):
-            msg = "Expected measured isoforms of the model to compare with, found none."
-            raise ValueError(msg)
-        n_samples = len(cells)
-        return {
-            "mse": table["squared_error"] / table["n_values"],
-            "mse_mean_usage": table["baseline_error"] / table["n_values"],
-            "pearson": table["pearson"] / n_samples,
-            "spearman": table["spearman"] / n_samples,
-            "usage_r2": 1 - table["usage_error"] / max(table["usage_spread"], 1e-12),
-            "n_samples": n_samples,
-        }

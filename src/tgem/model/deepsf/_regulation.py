@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,13 @@ class Regulation(NamedTuple):
             table = np.sqrt(table / np.bincount(codes, minlength=len(genes))[:, None])
         return pd.DataFrame(table.T, index=self.factors, columns=pd.Index(genes, name="gene"))
 
-    def edges(self, n_edges: int = 10_000, *, by: str = "effect") -> pd.DataFrame:
+    def edges(
+        self,
+        n_edges: int = 10_000,
+        *,
+        by: str = "effect",
+        genes: Collection[str] | None = None,
+    ) -> pd.DataFrame:
         """Collect the strongest edges of the network.
 
         Parameters
@@ -92,6 +98,8 @@ class Regulation(NamedTuple):
             Number of edges.
         by
             ``"effect"``, ``"mean"`` or ``"t_statistic"``: what ranks the edges, by absolute value.
+        genes
+            Genes to whose isoforms edges are kept; ``None`` for all.
 
         Returns
         -------
@@ -104,7 +112,10 @@ class Regulation(NamedTuple):
         if ranked is None:
             msg = "Expected a t-statistic to rank by, but a single sample has none."
             raise ValueError(msg)
-        strength = np.nan_to_num(np.abs(ranked)).ravel()
+        strength = np.nan_to_num(np.abs(ranked))
+        if genes is not None:
+            strength = strength * self.genes.isin(genes)
+        strength = strength.ravel()
         kept = np.argpartition(strength, -min(n_edges, strength.size))[-n_edges:]
         kept = kept[strength[kept] > 0]
         kept = kept[np.argsort(-strength[kept], kind="stable")]

@@ -1,42 +1,156 @@
-"""Scores of predicted isoforms, one value for each sample."""
+"""Scores of predicted isoforms: of all, of each sample, of each gene."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     Array = np.ndarray[Any, Any]
 
+COLUMNS = (
+    "mse",
+    "mse_mean_usage",
+    "pearson",
+    "spearman",
+    "usage_r2",
+    "usage_pearson",
+    "n_values",
+    "n_usage_values",
+)
 
-def expression_scores(measured: Array, predicted: Array, baseline: Array) -> dict[str, Array]:
-    """Squared errors and correlations within samples; missing values are left out."""
-    known = ~np.isnan(measured + predicted)
+
+class Compared(NamedTuple):
+    """Measured and predicted isoforms of some samples, each ``(n_obs, n_isoforms)``.
+
+    Attributes
+    ----------
+    measured, predicted
+        log2(1 + TPM), or PSI; missing where there is no measurement or no prediction.
+    baseline
+        What the mean usage in training predicts.
+    usage, predicted_usage
+        Less the mean usage in training; missing where the gene is hardly expressed.
+    """
+
+    measured: Array
+    predicted: Array
+    baseline: Array
+    usage: Array
+    predicted_usage: Array
+
+
+def sample_scores(blocks: Iterable[Compared]) -> pd.DataFrame:
+    """One row for each sample, over its isoforms."""
+    tables = [_scores_of_rows(block) for block in blocks]
+    return pd.concat(tables, ignore_index=True)
+
+
+def gene_scores(blocks: Iterable[Compared], genes: pd.Index) -> pd.DataFrame:
+    """One row for each gene, over its isoforms in all samples."""
+    together = Compared(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+    codes, names = pd.factorize(genes)
+    order = np.argsort(codes, kind="stable")
+    order = order[codes[order] >= 0]
+    limits = np.flatnonzero(np.diff(codes[order], prepend=-1, append=-1))
+    tables = [
+        _scores_of_rows(Compared(*(part[:, order[a:b]].reshape(1, -1) for part in together)))
+        for a, b in pairwise(limits)
+    ]
+    empty = pd.DataFrame(columns=list(COLUMNS), dtype=float)
+    table = pd.concat(tables, ignore_index=True) if tables else empty
+    return table.set_axis(pd.Index(names, name="gene"))
+
+
+def overall(blocks: Iterable[Compared]) -> dict[str, float]:
+    """All samples together; correlations of expression are those within samples, averaged."""
+    sums, correlations, n_samples = np.zeros(7), np.zeros(2), 0
+    for block in blocks:
+        known = ~np.isnan(block.measured + block.predicted)
+        errors = np.where(known, block.measured - block.predicted, 0)
+        baseline_errors = np.where(known, block.measured - block.baseline, 0)
+        usage, predicted = _known_usage(block)
+        sums += (
+            known.sum(),
+            (errors.astype(float) ** 2).sum(),
+            (baseline_errors.astype(float) ** 2).sum(),
+            ((usage - predicted) ** 2).sum(),
+            (usage**2).sum(),
+            (predicted**2).sum(),
+            (usage * predicted).sum(),
+        )
+        for ranks in (False, True):
+            found = _correlations(block.measured, block.predicted, known, ranks=ranks)
+            correlations[int(ranks)] += np.nan_to_num(found).sum()
+        n_samples += len(known)
+    n_values, squared, of_baseline, error, spread, *products = sums
+    if not n_values:
+        msg = "Expected measured isoforms of the model to compare with, found none."
+        raise ValueError(msg)
+    length = np.sqrt(spread * products[0])
     return {
-        "squared_error": np.where(known, (measured - predicted) ** 2, 0).sum(axis=1),
-        "baseline_error": np.where(known, (measured - baseline) ** 2, 0).sum(axis=1),
-        "n_values": known.sum(axis=1),
-        "pearson": _by_row(measured, predicted, known, ranks=False),
-        "spearman": _by_row(measured, predicted, known, ranks=True),
+        "mse": squared / n_values,
+        "mse_mean_usage": of_baseline / n_values,
+        "pearson": correlations[0] / n_samples,
+        "spearman": correlations[1] / n_samples,
+        "usage_r2": 1 - error / max(spread, 1e-12),
+        "usage_pearson": products[1] / length if length > 0 else 0.0,
+        "n_samples": n_samples,
     }
 
 
-def usage_scores(measured: Array, predicted: Array, mean_usage: Array) -> dict[str, Array]:
-    """Squared deviations of usage from the prediction and from the mean in training."""
-    known = ~np.isnan(measured + predicted)
-    return {
-        "usage_error": np.where(known, (measured - predicted) ** 2, 0).sum(axis=1),
-        "usage_spread": np.where(known, (measured - mean_usage) ** 2, 0).sum(axis=1),
+def _known_usage(block: Compared) -> tuple[Array, Array]:
+    """Deviations of usage, 0 on both sides where either is missing."""
+    known = ~np.isnan(block.usage + block.predicted_usage)
+    sides = (block.usage, block.predicted_usage)
+    usage, predicted = (np.where(known, side, 0).astype(float) for side in sides)
+    return usage, predicted
+
+
+def _scores_of_rows(block: Compared) -> pd.DataFrame:
+    """Scores within each row; missing where nothing was measured, or nothing varies."""
+    known = ~np.isnan(block.measured + block.predicted)
+    n_values = known.sum(axis=1)
+    usage, predicted = _known_usage(block)
+    n_usage = (~np.isnan(block.usage + block.predicted_usage)).sum(axis=1)
+
+    def mean_square(difference: Array) -> Array:
+        total = (np.where(known, difference, 0).astype(float) ** 2).sum(axis=1)
+        return _ratio(total, n_values)
+
+    spread = (usage**2).sum(axis=1)
+    length = np.sqrt(spread * (predicted**2).sum(axis=1))
+    columns = {
+        "mse": mean_square(block.measured - block.predicted),
+        "mse_mean_usage": mean_square(block.measured - block.baseline),
+        "pearson": _correlations(block.measured, block.predicted, known, ranks=False),
+        "spearman": _correlations(block.measured, block.predicted, known, ranks=True),
+        "usage_r2": 1 - _ratio(((usage - predicted) ** 2).sum(axis=1), spread),
+        "usage_pearson": _ratio((usage * predicted).sum(axis=1), length),
+        "n_values": n_values,
+        "n_usage_values": n_usage,
     }
+    return pd.DataFrame(columns)
 
 
-def _by_row(measured: Array, predicted: Array, known: Array, *, ranks: bool) -> Array:
-    """Correlation within each row; 0 where one side does not vary."""
-    values = np.zeros(len(measured))
+def _ratio(above: Array, below: Array) -> Array:
+    """Missing where there is nothing to divide by."""
+    small = below <= 1e-12
+    found: Array = np.where(small, np.nan, above / np.where(small, 1, below))
+    return found
+
+
+def _correlations(measured: Array, predicted: Array, known: Array, *, ranks: bool) -> Array:
+    """Correlation within each row; missing where one side does not vary."""
+    values = np.full(len(measured), np.nan)
     for row, (x, y, k) in enumerate(zip(measured, predicted, known, strict=True)):
         pair = [rankdata(side[k]) if ranks else side[k].astype(float) for side in (x, y)]
-        if k.sum() > 1 and min(side.std() for side in pair) > 0:
+        if k.sum() > 1 and min(side.std() for side in pair) > 1e-9:
             values[row] = np.corrcoef(*pair)[0, 1]
     return values
