@@ -11,6 +11,7 @@ import tgem
 from tgem import net
 from tgem._core.errors import AttentionWarning, TrainingWarning
 from tgem.model._base import RetrainedClassifier
+from tgem.model._base._attention_network import AttentionNetwork
 
 QUIET = {"enable_progress_bar": False}
 
@@ -163,6 +164,26 @@ class TestHubs:
         tgem.tl.network(read, model, n_edges=20)
         tgem.tl.hubs(read)
         assert read.uns["tgem_hubs"]["p_value"].isna().all()
+
+    def test_null_networks_without_an_edge_are_kept_too(self, written, monkeypatch, tmp_path):
+        model, adata = written
+        copied, asked = adata.copy(), []
+
+        def empty(self, *args, permutation, **options):
+            asked.append(permutation)
+            return AttentionNetwork.empty()
+
+        monkeypatch.setattr(RetrainedClassifier, "get_null_network", empty)
+        tgem.tl.hubs(copied, model, n_permutations=2)
+        copied.write_h5ad(tmp_path / "cells.h5ad")
+        for data in (copied, ad.read_h5ad(tmp_path / "cells.h5ad")):
+            tgem.tl.hubs(data, model, n_permutations=2)
+            tgem.tl.hubs(data)
+            assert asked == [0, 1]
+            found = data.uns["tgem_hubs"]
+            assert len(found)
+            assert found["p_value"].isna().all()
+            assert data.uns["tgem_hubs_params"]["null"] == "permuted labels"
 
     def test_interruption_keeps_what_is_finished(self, written, monkeypatch):
         model, adata = written

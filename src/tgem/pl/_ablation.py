@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
-from tgem._core.validate import check_choice, chosen_classes
+from tgem._core.tables import rows_by_class
+from tgem._core.validate import check_choice
 from tgem.pl._figure import BLUE, GREY, MEDIUM, ORANGE, SMALL, clean, finish, panels, wrapped
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _STYLES = {
     "smallest": ("smallest attribution first", ORANGE, "-"),
 }
 _VERBS = {"deletion": "deleted", "insertion": "inserted"}
-_ALL = "all"
 _TITLE_WIDTH = 26  # characters
 _MOST_COLUMNS = 6
 
@@ -60,7 +60,7 @@ def ablation(
         deletion where `classes` are named.
     classes
         Classes to draw, one panel each in this order. By default the curves of all cells
-        together, which are also named ``"all"``.
+        together, which are also named ``"all"`` unless a class is.
     key_added
         Prefix of the slot, ``"tgem"`` by default.
     ax
@@ -104,23 +104,21 @@ def ablation(
     table: pd.DataFrame = keys.ABLATION.read(adata, key_added)
     params: dict[str, Any] = adata.uns.get(keys.ABLATION.params_key(key_added), {})
     table = table.assign(**{name: table[name].astype(str) for name in ("class", "mode", "order")})
-    known = list(table["class"].unique())
     computed = [name for name in _VERBS if name in set(table["mode"])]
     if mode is not None:
         check_choice("mode", mode, computed)
         modes = [str(mode)]
     else:
         modes = computed if classes is None else computed[:1]
-    default = [_ALL] if _ALL in known else known
-    chosen = default if classes is None else chosen_classes(classes, known)
-    shown = [(label, name) for name in modes for label in chosen]
+    chosen = rows_by_class(table, classes)
+    shown = [(label, rows, name) for name in modes for label, rows in chosen]
     n_columns = min(len(shown), max(3, min(_MOST_COLUMNS, math.ceil(math.sqrt(len(shown))))))
     axes = panels(len(shown), n_columns, *((3.2, 2.9) if len(shown) < 4 else (2.2, 2.2)), ax=ax)
-    for panel, (label, name) in zip(axes, shown, strict=True):
-        rows = table[(table["class"] == label) & (table["mode"] == name)]
+    for panel, (label, of_class, name) in zip(axes, shown, strict=True):
+        rows = of_class[of_class["mode"] == name]
         _curves(panel, rows)
         panel.set_xlabel(f"genes {_VERBS[name]} (%)", fontsize=MEDIUM)
-        area = params.get(f"area_{name}") if label == _ALL else None
+        area = params.get(f"area_{name}") if label is None else None
         panel.set_title(_title(label, name, rows, area), fontsize=MEDIUM)
     for panel in axes[::n_columns]:
         panel.set_ylabel("accuracy", fontsize=MEDIUM)
@@ -152,9 +150,9 @@ def _curves(ax: Axes, rows: pd.DataFrame) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
 
 
-def _title(label: str, mode: str, rows: pd.DataFrame, area: float | None) -> str:
+def _title(label: str | None, mode: str, rows: pd.DataFrame, area: float | None) -> str:
     n_cells = int(rows["n_cells"].max()) if len(rows) else 0
-    if label != _ALL:
+    if label is not None:
         return f"{wrapped(label, _TITLE_WIDTH)}\n{n_cells:,} cells"
     if area is None or not np.isfinite(area):
         return f"{mode}, {n_cells:,} cells"

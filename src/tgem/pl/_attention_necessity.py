@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
-from tgem._core.validate import check_choice, chosen_classes
+from tgem._core.tables import rows_by_class
+from tgem._core.validate import check_choice
 from tgem.pl._figure import BLUE, GREY, LIGHT_GREY, MEDIUM, clean, finish, panels, wrapped
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _LABELS = {
     "uniform": "uniform",
 }
 _METRICS = {"accuracy": "accuracy", "log_likelihood": "log-likelihood per cell (nats)"}
-_ALL = "all"
 _TITLE_WIDTH = 30  # characters
 _SMALLEST_WIDTH = 0.1  # of an axis, in accuracy or nats
 
@@ -59,7 +59,7 @@ def attention_necessity(
         ``"accuracy"`` or ``"log_likelihood"``. By default one panel for each.
     classes
         Classes to draw, a row of panels each in this order. By default all cells together, which
-        are also named ``"all"``.
+        are also named ``"all"`` unless a class is.
     key_added
         Prefix of the slot, ``"tgem"`` by default.
     ax
@@ -97,12 +97,11 @@ def attention_necessity(
     if metric is not None:
         check_choice("metric", metric, tuple(_METRICS))
     metrics = list(_METRICS) if metric is None else [str(metric)]
-    known = list(table["class"].unique())
-    chosen = [_ALL] if classes is None else chosen_classes(classes, known)
-    shown = [(label, name) for label in chosen for name in metrics]
+    chosen = rows_by_class(table, classes)
+    shown = [(label, rows, name) for label, rows in chosen for name in metrics]
     axes = panels(len(shown), len(metrics), 3.6, 2.5, ax=ax)
-    for panel, (label, name) in zip(axes, shown, strict=True):
-        rows = table[(table["class"] == label) & (table["metric"] == name)].set_index("maps")
+    for panel, (label, of_class, name) in zip(axes, shown, strict=True):
+        rows = of_class[of_class["metric"] == name].set_index("maps")
         _ladder(panel, rows.loc[[maps for maps in _LABELS if maps in rows.index]])
         panel.set_xlabel(_METRICS[name], fontsize=MEDIUM)
         panel.set_title(_title(label, rows), fontsize=MEDIUM)
@@ -140,8 +139,8 @@ def _limits(values: np.ndarray[Any, Any]) -> tuple[float, float]:
     return float((low + high) / 2 - reach), float((low + high) / 2 + reach)
 
 
-def _title(label: str, rows: pd.DataFrame) -> str:
-    name = "all" if label == _ALL else wrapped(label, _TITLE_WIDTH)
+def _title(label: str | None, rows: pd.DataFrame) -> str:
+    name = "all" if label is None else wrapped(label, _TITLE_WIDTH)
     n_cells = int(rows["n_cells"].max())
     first = f"{name} ({n_cells:,} {'cell' if n_cells == 1 else 'cells'})"
     if "mean" not in rows.index:

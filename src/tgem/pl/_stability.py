@@ -116,7 +116,8 @@ def stability(
     for panel, label in zip(axes, chosen, strict=True):
         _points(panel, top[label])
         panel.set_ylim(n_rows - 0.4, -0.6)
-        panel.set_title("" if label == "all" else titles[label], fontsize=MEDIUM)
+        is_only = set(known) <= {"all"}  # a network without classes
+        panel.set_title("" if is_only else titles[label], fontsize=MEDIUM)
     n_runs = adata.uns.get(slot.params_key(prefix), {}).get("n_runs")
     title = "share of trainings" if n_runs is None else f"share of {int(n_runs)} trainings"
     if ax is not None:

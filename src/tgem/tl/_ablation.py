@@ -10,6 +10,7 @@ from scipy import integrate, sparse, stats
 
 from tgem._core import keys
 from tgem._core.progress import track
+from tgem._core.tables import ALL, ALL_CELLS
 from tgem._core.validate import check_choice, check_count
 from tgem.tl._provenance import record, target_of
 
@@ -25,7 +26,6 @@ Array = np.ndarray[Any, Any]
 FRACTIONS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1)
 MODES = ("deletion", "insertion")
 ORDERS = ("largest", "random", "smallest")
-ALL = "all"
 
 
 def ablation(
@@ -76,8 +76,9 @@ def ablation(
     Returns
     -------
     ``None``, or the changed copy. Writes ``.uns["tgem_ablation"]``, a long DataFrame with the
-    columns ``class`` (``"all"`` for all cells), ``mode``, ``order``, ``fraction``, ``accuracy``
-    and ``n_cells``; in ``.uns["tgem_ablation_params"]`` the areas between the curves of the
+    columns ``class`` (``"all"`` for all cells), ``mode``, ``order``, ``fraction``, ``accuracy``,
+    ``n_cells`` and ``all_cells``, true in the rows of all cells, should a class be called
+    ``"all"``; in ``.uns["tgem_ablation_params"]`` the areas between the curves of the
     largest and of random genes, ``area_deletion`` and ``area_insertion`` (mean difference in
     accuracy, positive if the attributions find what matters), and ``shuffled_correlation``, the
     rank correlation of the classes' mean attributions with those of the shuffled model.
@@ -208,13 +209,14 @@ def _accuracies(
             "fraction": fraction,
             "accuracy": accuracy.to_numpy(),
             "n_cells": n_cells.to_numpy(),
+            ALL_CELLS: np.arange(len(n_cells)) == 0,
         }
     )
 
 
 def _area(table: pd.DataFrame, mode: str) -> float:
     """Mean difference in accuracy between random and largest genes, over the fractions."""
-    part = table[(table["class"] == ALL) & (table["mode"] == mode)]
+    part = table[table[ALL_CELLS] & (table["mode"] == mode)]
     curves = part.pivot_table(index="fraction", columns="order", values="accuracy")
     difference = (curves["random"] - curves["largest"]).to_numpy()
     if mode == "insertion":

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem._core.tables import ALL, ALL_CELLS
 from tgem._core.validate import check_count
 from tgem.tl._provenance import record, target_of
 
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-ALL = "all"
 OWN = "own"
 MEAN = "mean"
 METRICS = ("accuracy", "log_likelihood")
 DIFFERENCE = ("own_minus", "own_minus_lower", "own_minus_upper")
-COLUMNS = ("class", "maps", "metric", "value", "lower", "upper", *DIFFERENCE, "n_cells")
+COLUMNS = ("class", "maps", "metric", "value", "lower", "upper", *DIFFERENCE, "n_cells", ALL_CELLS)
 INTERVAL = (0.025, 0.975)
 
 
@@ -91,7 +91,8 @@ def attention_necessity(
     with the columns ``class`` (``"all"`` for all cells), ``maps``, ``metric`` (``"accuracy"``;
     ``"log_likelihood"``, the mean natural logarithm of the probability of a cell's given label),
     ``value``, ``lower``, ``upper``, ``own_minus`` (the value with own maps minus this one),
-    ``own_minus_lower``, ``own_minus_upper`` and ``n_cells``. The limits are 95 % intervals of the
+    ``own_minus_lower``, ``own_minus_upper``, ``n_cells`` and ``all_cells``, true in the rows of all
+    cells, should a class be called ``"all"``. The limits are 95 % intervals of the
     bootstrap over cells, paired for the differences, and NaN for a single cell; they say nothing
     about how another training run would differ. In ``.uns["tgem_attention_necessity_params"]``
     the cell-specific share of all cells, ``cell_specific_accuracy`` and
@@ -126,8 +127,8 @@ def attention_necessity(
     tables = [
         _compared(
             {maps: score[members] for maps, score in scores.items()}, n_bootstrap, generator
-        ).assign(**{"class": label})
-        for label, members in _groups(true)
+        ).assign(**{"class": label, ALL_CELLS: at == 0})
+        for at, (label, members) in enumerate(_groups(true))
     ]
     table = pd.concat(tables, ignore_index=True)[list(COLUMNS)]
     params = {
@@ -177,11 +178,11 @@ def _compared(
         for j, metric in enumerate(METRICS)
         for i, maps in enumerate(scores)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS[1:]))
+    return pd.DataFrame(rows, columns=list(COLUMNS[1:-1]))
 
 
 def _cell_specific(table: pd.DataFrame, metric: str) -> Array:
     """Own minus mean over all cells, with the limits of its interval."""
-    row = table[(table["class"] == ALL) & (table["maps"] == MEAN) & (table["metric"] == metric)]
+    row = table[table[ALL_CELLS] & (table["maps"] == MEAN) & (table["metric"] == metric)]
     ends: Array = row[list(DIFFERENCE)].to_numpy()[0]
     return ends

@@ -35,7 +35,7 @@ def is_of_retrainings(
     """Whether the test is against trainings on permuted labels, of `model` or kept in the data."""
     if model is None:
         kept = null is None and targets == "target"
-        return kept and len(_stored_null(adata, prefix)) > 0
+        return kept and _stored_null(adata, prefix) is not None
     if null is not None:
         msg = (
             "Expected one of `model`, which tests against trainings on permuted labels, and "
@@ -72,7 +72,7 @@ def null_of_retrainings(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     if model is None:
         params = dict(adata.uns[keys.HUBS_NULL.params_key(prefix)])
-        return _stored_null(adata, prefix), params
+        return pd.DataFrame(_stored_null(adata, prefix)), params
     return _completed_null(
         adata, model, prefix, n_permutations=n_permutations or N_PERMUTATIONS, seed=seed
     )
@@ -90,20 +90,24 @@ def against_retrainings(
     found = count_hubs(network, direction=params["direction"])
     # no cell may be typed as its permuted label says, and then there is nothing to compare with
     with_null = found["class"].isin(table["class"].astype(str).unique())
+    rest = found[~with_null].assign(p_value=np.nan, fdr=np.nan)
+    if not with_null.any():
+        return rest
     tested = compare_hubs(
         found[with_null], nulls, statistic=params["statistic"], genes=of_network.get("genes")
     )
-    rest = found[~with_null].assign(p_value=np.nan, fdr=np.nan)
     return pd.concat([tested, rest], ignore_index=True) if len(rest) else tested
 
 
-def _stored_null(adata: AnnData | MuData, prefix: str, seed: int | None = None) -> pd.DataFrame:
-    """The null hubs in the data, without rows if there are none of this network."""
+def _stored_null(
+    adata: AnnData | MuData, prefix: str, seed: int | None = None
+) -> pd.DataFrame | None:
+    """The null hubs in the data, if there are some of this network; null networks may be empty."""
     table = adata.uns.get(keys.HUBS_NULL.key(prefix))
     params = dict(adata.uns.get(keys.HUBS_NULL.params_key(prefix), {}))
     of_network = params.get("network_digest") == _digest(network_params(adata, prefix))
     if table is None or not of_network or (seed is not None and int(params["seed"]) != seed):
-        return _null_table([])
+        return None
     return pd.DataFrame(table)
 
 
@@ -116,9 +120,9 @@ def _completed_null(
     """
     indices, options = options_of_network(adata, model, prefix)
     stored = _stored_null(adata, prefix, seed)
-    parts = [stored] if len(stored) else []
-    done = 0
-    if parts:
+    parts, done = [], 0
+    if stored is not None:
+        parts = [stored]
         done = int(adata.uns[keys.HUBS_NULL.params_key(prefix)]["n_permutations"])
     params: dict[str, Any] = {
         "network_digest": _digest(network_params(adata, prefix)),
@@ -133,7 +137,7 @@ def _completed_null(
             parts.append(_both_directions(found.edges).assign(permutation=number))
             done = number + 1
     except KeyboardInterrupt:
-        if parts:
+        if done:
             keys.HUBS_NULL.write(adata, _null_table(parts), prefix)
             record(adata, keys.HUBS_NULL, prefix, params | {"n_permutations": done})
         msg = (
@@ -170,6 +174,7 @@ def _null_table(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """One table, small on disk: names as categories."""
     statistics = [f"{side}_{statistic}" for statistic in _STATISTICS for side in _SIDES]
     columns = ["permutation", *_NAMES, *statistics]
+    parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
     table = pd.concat(
