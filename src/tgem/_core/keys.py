@@ -170,6 +170,18 @@ CALIBRATION = Slot(
     "and high (95 % interval of the accuracy), n_cells; the errors in `.uns[key + '_params']`",
     "tgem.tl.calibration",
 )
+TRANSFER = Slot(
+    "uns",
+    "{prefix}_transfer",
+    "DataFrame, batches x what a transfer found: cells, mean confidence, genes detected, shift",
+    "tgem.tl.transfer",
+)
+TRANSFER_COMPOSITION = Slot(
+    "uns",
+    "{prefix}_transfer_composition",
+    "DataFrame, batches x classes: estimated share of each class",
+    "tgem.tl.transfer",
+)
 CONFUSION = Slot(
     "uns",
     "{prefix}_confusion",
@@ -425,6 +437,14 @@ REGULATION_SKILL = Slot(
     "{prefix}_skill",
     "of the MuData: DataFrame, genes x scores of their isoforms on held-out samples",
     "tgem.tl.regulation",
+    prefix="deepsf",
+)
+DIFFERENTIAL_REGULATION = Slot(
+    "uns",
+    "{prefix}_differential_regulation",
+    "of the MuData: long DataFrame: contrast, source (factor), gene, difference, isoform, "
+    "isoform_difference, p_value, fdr, r_squared, reliable",
+    "tgem.tl.differential_regulation",
     prefix="deepsf",
 )
 REGULATION_EVALUATION = Slot(

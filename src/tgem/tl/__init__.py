@@ -10,6 +10,7 @@ from tgem.tl._cell_type_specific_genes import cell_type_specific_genes
 from tgem.tl._class_attention import class_attention
 from tgem.tl._communities import communities
 from tgem.tl._confusion import confusion
+from tgem.tl._differential_regulation import differential_regulation
 from tgem.tl._edge_significance import edge_significance
 from tgem.tl._enrich import enrich
 from tgem.tl._enrich_hubs import enrich_hubs
@@ -32,6 +33,7 @@ from tgem.tl._regulatory_attribution import regulatory_attribution
 from tgem.tl._regulatory_importance import regulatory_importance
 from tgem.tl._regulatory_network import regulatory_network
 from tgem.tl._stability import stability
+from tgem.tl._transfer import transfer
 
 __all__ = [
     "ablation",
@@ -44,6 +46,7 @@ __all__ = [
     "class_attention",
     "communities",
     "confusion",
+    "differential_regulation",
     "edge_significance",
     "enrich",
     "enrich_hubs",
@@ -66,4 +69,5 @@ __all__ = [
     "regulatory_importance",
     "regulatory_network",
     "stability",
+    "transfer",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from tgem._core import keys
 from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
 from tgem._core.networks import network_prefix, read_network
-from tgem._core.validate import check_count, check_data
+from tgem._core.validate import check_choice, check_count, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.tl._provenance import record
 
@@ -30,6 +30,8 @@ def enrich_targets(
     symbols: Mapping[str, str] | pd.Series[str] | None = None,
     n_sources: int = 10,
     min_targets: int = 5,
+    of: Literal["network", "differential_regulation"] = "network",
+    max_fdr: float = 0.05,
     key_added: str | None = None,
     copy: bool = False,
 ) -> AnnData | MuData | None:
@@ -57,6 +59,11 @@ def enrich_targets(
         Number of factors of each class, those with most targets first.
     min_targets
         Fewest targets of a factor that is tested.
+    of
+        ``"network"``, or ``"differential_regulation"`` for the genes on which a factor acts
+        differently, as :func:`tgem.tl.differential_regulation` wrote them.
+    max_fdr
+        Largest false discovery rate of the pairs of differential regulation that are read.
     key_added
         Prefix of the slots to read and write. By default that of the network that is there.
     copy
@@ -98,8 +105,14 @@ def enrich_targets(
     check_data(adata, AnnData | MuData)
     check_count("n_sources", n_sources)
     check_count("min_targets", min_targets)
-    prefix = network_prefix(adata, key_added)
-    network = read_network(adata, prefix)
+    check_choice("of", of, ("network", "differential_regulation"))
+    if of == "network":
+        prefix = network_prefix(adata, key_added)
+        network = read_network(adata, prefix)
+    else:
+        prefix = key_added or keys.DIFFERENTIAL_REGULATION.prefix
+        pairs = keys.DIFFERENTIAL_REGULATION.read(adata, prefix)
+        network = pairs[pairs["fdr"] <= max_fdr].assign(target=pairs["gene"])
     rename = dict(symbols) if symbols is not None else {}
     known = pd.Index(background).astype(str)
     targets = _targets(network, n_sources=n_sources, min_targets=min_targets)
@@ -133,6 +146,7 @@ def enrich_targets(
     params = {
         "method": "over_representation",
         "source": "targets",
+        "of": of,
         "n_sources": int(n_sources),
         "min_targets": int(min_targets),
         "n_background": len(universe),
@@ -157,7 +171,8 @@ def _targets(network: pd.DataFrame, *, n_sources: int, min_targets: int) -> dict
     if not found:
         msg = (
             f"Expected factors with at least {min_targets} target genes, found none in a network "
-            f"of {len(network)} edges. Lower `min_targets`, or keep more edges."
+            f"of {len(network)} edges. Lower `min_targets`, or keep more edges (of differential "
+            "regulation: raise `max_fdr`)."
         )
         raise ValueError(msg)
     return found

@@ -148,7 +148,7 @@ def warn_of_unreliable(params: dict[str, Any]) -> None:
         return
     if params["n_reliable_edges"] < _SMALL_SHARE * params["n_edges"] or not params["n_edges"]:
         msg = (
-            f"{reliability_text(params)}. The network's column 'reliable' says which; "
-            "`reliable_only=True` leaves the others out."
+            f"{reliability_text(params)}. The column 'reliable' says which; "
+            "`tgem.tl.regulation(..., reliable_only=True)` leaves the others out."
         )
         warn(msg, RegulationWarning)
