@@ -328,6 +328,13 @@ def test_wrong_tools_and_places(tmp_path):
         READ(tmp_path / "s.genes.results", GENES)
 
 
+def test_samples_of_two_tools_are_not_mixed(tmp_path):
+    write_samples(tmp_path / "x", samples=("a",))
+    write_samples(tmp_path / "y", "kallisto", samples=("b",))
+    with pytest.raises(ValueError, match=r"one tool, found salmon in .* and kallisto in"):
+        READ([tmp_path / "x" / "a", tmp_path / "y" / "b"], GENES)
+
+
 def test_names_of_samples_must_differ(tmp_path):
     write_samples(tmp_path / "x", samples=("a",))
     write_samples(tmp_path / "y", samples=("a",))

@@ -157,6 +157,12 @@ def _read_all(
     names = pd.Index(first.names)
     for row, file in enumerate(track(files, "Reading samples")):
         sample = first if row == 0 else read_quantified(file.path, tool)
+        if sample.tool != first.tool:
+            msg = (
+                f"Expected all samples from one tool, found {first.tool} in {files[0].path} and "
+                f"{sample.tool} in {file.path}: their differences would look like biology."
+            )
+            raise ValueError(msg)
         chosen = columns
         if not np.array_equal(sample.names, first.names):
             chosen = _places(names, sample, file, files[0])[columns]

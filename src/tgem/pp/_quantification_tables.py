@@ -33,6 +33,7 @@ class Quantified:
     tpm: Array
     counts: Array
     length: Array
+    tool: str
     genes: Array | None = None
 
 
@@ -45,7 +46,8 @@ def read_quantified(path: Path, tool: str) -> Quantified:
             raise ValueError(msg)
         return _read_kallisto_h5(file)
     header = first_line(file).split("\t")
-    columns = COLUMNS[_tool_of(header, tool, file)]
+    tool = _tool_of(header, tool, file)
+    columns = COLUMNS[tool]
     name, tpm, counts, length, *gene = columns
     texts, numbers = [name, *gene], [tpm, counts, length]
     kinds = {**dict.fromkeys(texts, str), **dict.fromkeys(numbers, np.float64)}
@@ -75,6 +77,7 @@ def read_quantified(path: Path, tool: str) -> Quantified:
         tpm=values[tpm],
         counts=values[counts],
         length=values[length],
+        tool=tool,
         genes=values[gene[0]] if gene else None,
     )
 
@@ -152,4 +155,5 @@ def _read_kallisto_h5(file: Path) -> Quantified:
     names = np.array([each.decode() for each in ids], dtype=object)
     rate = counts / np.maximum(effective, 1e-9)
     tpm = rate * (1e6 / max(float(rate.sum()), 1e-300)) if rate.sum() > 0 else rate
-    return Quantified(names=names, tpm=tpm, counts=counts, length=length.astype(np.float64))
+    length = length.astype(np.float64)
+    return Quantified(names=names, tpm=tpm, counts=counts, length=length, tool="kallisto")

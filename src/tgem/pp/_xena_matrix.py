@@ -84,7 +84,9 @@ def read_matrix(
     reader = _Reader(file, samples, len(wanted), offset)
     position = {**_positions(unversioned(wanted)), **_positions(wanted)}
     others = {*known, *unversioned(known)}
-    places, unknown, n_unknown = {}, [], 0
+    places: dict[int, str] = {}
+    unknown: list[str] = []
+    n_unknown = 0
     with open_text(file) as handle:
         handle.readline()
         lines = track(handle, f"Reading {file.name}")

@@ -263,7 +263,8 @@ class SupervisedModel(RegisteredModel):
         outputs = torch.from_numpy(self._outputs_of(dataset, cells, None)).to(device)
         targets = torch.from_numpy(dataset.read(key, cells)).to(device)
         metrics = self.module.metrics().to(device)
-        found = {"loss": self.module.loss(outputs, targets)} | metrics(outputs, targets)
+        with torch.no_grad():  # a loss may hold parameters, as the spread of each event
+            found = {"loss": self.module.loss(outputs, targets)} | metrics(outputs, targets)
         return {name: float(value) for name, value in found.items()}
 
     def _describe_training(self) -> str:
