@@ -39,12 +39,15 @@ class MethylationSites(NamedTuple):
         For each chromosome of the file, by its name there: positions of the CpGs (of the C on the
         plus strand, sorted), their methylation between 0 and 1, and their coverage. CpGs far from
         all regions are left out.
-    format
-        ``"bedMethyl"``, ``"modkit"`` or ``"Bismark"``.
+    ends
+        Behind the last base of each chromosome with a line.
+    combined
+        Whether the reads of both strands were added up.
     """
 
     sites: dict[str, tuple[Array, Array, Array]]
-    format: str
+    ends: dict[str, int]
+    combined: bool
 
 
 class _Format(NamedTuple):
@@ -63,6 +66,7 @@ def read_methylation(
     file = existing_file(path, WHAT)
     layout = _recognised(file)
     kept: dict[str, list[pd.DataFrame]] = {}
+    ends: dict[str, int] = {}
     for block in _blocks(file, layout):
         for name, part in block.groupby("chrom", sort=False):
             chromosome = str(name)
@@ -71,6 +75,7 @@ def read_methylation(
             wanted = [wish for wish, there in names.items() if there == chromosome]
             # One base more on both sides, for the C on the minus strand.
             position = part["position"].to_numpy()
+            ends[chromosome] = max(ends.get(chromosome, 0), int(position.max()) + 1)
             kept[chromosome].append(part[regions.touched(wanted, position - 1, position + 2)])
     sites = {}
     for name, parts in kept.items():
@@ -81,7 +86,7 @@ def read_methylation(
         level = (table["methylated"] / table["coverage"]).to_numpy(dtype=np.float32)
         coverage = table["coverage"].to_numpy(dtype=np.float32)
         sites[name] = (table["position"].to_numpy(), level, coverage)
-    return MethylationSites(sites, layout.name)
+    return MethylationSites(sites, ends, combine_strands)
 
 
 def _recognised(path: Path) -> _Format:

@@ -10,6 +10,7 @@ from tgem.data._isoforms import IsoformField
 from tgem.data._labels import LabelField, describe_labels, label_codes
 from tgem.data._manager import DataManager, FieldDataset
 from tgem.data._names import match_names, unversioned
+from tgem.data._preparation import preparation_of
 from tgem.data._splits import (
     Split,
     grouped_split,
@@ -44,6 +45,7 @@ __all__ = [
     "grouped_split",
     "label_codes",
     "match_names",
+    "preparation_of",
     "split_column",
     "split_from_column",
     "stratified_split",

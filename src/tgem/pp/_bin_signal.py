@@ -15,7 +15,7 @@ from tgem._core.validate import check_count
 from tgem._tracks import chromosome_sizes, track_kind
 from tgem.pp._genes import gene_table
 from tgem.pp._genome import Genome
-from tgem.pp._places import by_sample, check_window, observations, regions_around
+from tgem.pp._places import cell_type_names, check_window, observations, regions_around
 from tgem.pp._signal import read_signal, transformed
 from tgem.pp._transform import fingerprint, shown_steps, transform_steps
 
@@ -191,7 +191,8 @@ def _files(tracks: Mapping[str, Any]) -> tuple[list[str], list[str], list[list[P
             f"{tracks!r:.200}."
         )
         raise ValueError(msg)
-    samples, rows = by_sample(tracks, "tracks") if all(nested) else ([], [tracks])
+    samples = cell_type_names(tracks, "tracks") if all(nested) else []
+    rows = list(tracks.values()) if all(nested) else [tracks]
     marks = [str(mark) for mark in rows[0]]
     for sample, row in zip(samples, rows, strict=False):
         if {str(mark) for mark in row} != set(marks) or not marks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,12 @@ from tgem._core.errors import GenomeWarning, listed, warn
 from tgem._tracks import Regions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Array = np.ndarray[Any, Any]
 
 LEAST_SHARE = 0.5  # of the genes on chromosomes that a file holds
 SEPARATOR = "|"
-
-T = TypeVar("T")
 
 
 def check_window(window: tuple[int, int]) -> tuple[int, int]:
@@ -47,17 +45,17 @@ def regions_around(table: pd.DataFrame, window: tuple[int, int]) -> Regions:
     return Regions(chromosomes, starts, window[1] - window[0])
 
 
-def by_sample(files: Mapping[str, T], called: str) -> tuple[list[str], list[T]]:
-    """Names of cell types, and what belongs to each."""
-    names = [str(name) for name in files]
-    wrong = [name for name in names if SEPARATOR in name or not name]
-    if not names or wrong:
+def cell_type_names(names: Iterable[object], called: str) -> list[str]:
+    """Names of cell types; raises for those that names of observations cannot hold."""
+    found = [str(name) for name in names]
+    wrong = [name for name in found if SEPARATOR in name or not name or found.count(name) > 1]
+    if not found or wrong:
         msg = (
-            f"Expected `{called}` to name cell types without {SEPARATOR!r}, at least one, got "
-            f"{listed(wrong)}."
+            f"Expected `{called}` to name cell types without {SEPARATOR!r}, each once, at least "
+            f"one, got {listed(wrong)}."
         )
         raise ValueError(msg)
-    return names, list(files.values())
+    return found
 
 
 def observations(table: pd.DataFrame, samples: Sequence[str]) -> pd.DataFrame:
