@@ -41,6 +41,8 @@ def results(n_classes=2, *, n_obs=300, n_genes=120, n_edges=400, share=(0.02, -0
     store(adata, keys.CONFUSION, confusion(adata, classes), {"cells": "test"})
     epochs = np.arange(20)
     history = {"train_loss": np.exp(-epochs / 5), "validation_loss": np.exp(-epochs / 7) + 0.1}
+    errors = {"expected_calibration_error": 0.03, "expected_calibration_error_floor": 0.02}
+    store(adata, keys.CALIBRATION, calibration(n_obs), errors | {"n_bins": 10, "cells": "test"})
     store(adata, keys.HISTORY, pd.DataFrame(history), model)
     store(adata, keys.RANKING, ranking(classes, genes, generator), {"n_genes": 20})
     store(
@@ -75,6 +77,20 @@ def confusion(adata, classes):
     counts = pd.crosstab(adata.obs["cell_type"], adata.obs[keys.PREDICTION.key()], dropna=False)
     rows = [(a, b, int(counts.loc[a, b])) for a in classes for b in classes]
     return pd.DataFrame(rows, columns=["true", "predicted", "n_cells"])
+
+
+def calibration(n_obs):
+    return pd.DataFrame(
+        {
+            "class": ["(all)", "(all)", "a"],
+            "bin": [5, 9, 9],
+            "confidence": [0.56, 0.97, 0.98],
+            "accuracy": [0.6, 0.95, 1.0],
+            "low": [0.4, 0.9, 0.9],
+            "high": [0.8, 0.98, 1.0],
+            "n_cells": [20, n_obs - 20, 50],
+        }
+    )
 
 
 def ranking(classes, genes, generator):

@@ -59,6 +59,7 @@ def run(out: Path, *, seed: int) -> None:
     console.print("[bold]4/4[/] Which genes decided, and what they stand for")
     tl.predict(adata, model)
     tl.confusion(adata, model)
+    tl.calibration(adata, model)
     tl.history(adata, model)
     tl.attribution(adata, model)
     tl.rank_genes(adata, n_genes=20)

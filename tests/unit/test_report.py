@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import tgem
 from tgem._core import keys
 from tgem._report._attention import Share, verdict
-from tgem._report._scores import by_class, counted, overall, reliability, square
+from tgem._report._scores import by_class, counted, overall, square
 from tgem.cli import app
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -212,7 +212,6 @@ class TestMissing:
 
     def test_no_given_labels(self, read):
         page = read(results(2))
-        assert "calibration" in page.absent
         assert "given label" not in page.words["umap"]
         assert not any(row[0].startswith("train") for row in page.rows["metrics"] if row)
 
@@ -222,7 +221,7 @@ class TestMissing:
             if isinstance(value, pd.DataFrame):
                 adata.uns[key] = value.iloc[:0]
         page = read(adata)
-        assert {"metrics", "training", "ablation", "attention"} <= set(page.absent)
+        assert {"metrics", "calibration", "training", "ablation", "attention"} <= set(page.absent)
         assert "no edges" in page.words["network"]
         assert "No set" in page.words["enrichment"]
 
@@ -273,10 +272,12 @@ class TestWords:
             assert ("warning" not in text) == reads
 
     @pytest.mark.parametrize("cells", ["test", "validation", "all", "given", None])
-    def test_whose_accuracy_it_is(self, read, cells):
-        adata = only("confusion")
-        adata.uns[keys.CONFUSION.params_key()] = {} if cells is None else {"cells": cells}
-        section = read(adata).text.split('id="metrics"')[1].split("</section>")[0]
+    @pytest.mark.parametrize("part", ["confusion", "calibration"])
+    def test_whose_accuracy_it_is(self, read, cells, part):
+        adata = only(part)
+        adata.uns[f"tgem_{part}_params"] = {} if cells is None else {"cells": cells}
+        anchor = {"confusion": "metrics", "calibration": "calibration"}[part]
+        section = read(adata).text.split(f'id="{anchor}"')[1].split("</section>")[0]
         assert ("notice warning" in section) == (cells in ("all", None))
 
     def test_training_cells_are_never_in_the_accuracy_of_test_cells(self, read):
@@ -290,7 +291,32 @@ class TestWords:
         page = read(adata, labels_key="cell_type")
         rows = {row[0]: row[2] for row in page.rows["metrics"] if row and len(row) == 6}
         assert rows == {"train (seen in training)": "1", "validation": "0", "test": "0"}
-        assert {row[3] for row in page.rows["calibration"] if row} == {"0"}
+
+    def test_calibration_is_that_of_the_slot(self, read):
+        page = read(only("calibration"))
+        rows = [row for row in page.rows["calibration"] if row]
+        assert rows == [
+            ["0.5 to 0.6", "20", "0.560", "0.600", "0.400", "0.800"],
+            ["0.9 to 1", "280", "0.970", "0.950", "0.900", "0.980"],
+        ]
+        assert "expected calibration error0.03" in page.words["calibration"]
+        assert "the same by chance0.02" in page.words["calibration"]
+
+    def test_unknown_cells_and_votes_of_clusters(self, read):
+        adata = only("prediction")
+        assert "unknown" not in read(adata).words["overview"]
+        adata.obs["leiden"] = np.arange(adata.n_obs) % 3
+        predicted = adata.obs[keys.PREDICTION.key()].cat.add_categories(keys.UNKNOWN)
+        predicted.iloc[:30] = keys.UNKNOWN
+        adata.obs[keys.PREDICTION.key()] = predicted
+        tgem.tl.majority_vote(adata, min_share=0)
+        page = read(adata)
+        assert "share called unknown0.1" in page.words["overview"]
+        assert "Majority vote over 3 clusters" in page.words["overview"]
+        counts = {row[0]: row[1:] for row in page.rows["overview"] if row}
+        assert counts[keys.UNKNOWN][0] == "30"
+        votes = adata.obs["tgem_majority_vote"].value_counts()
+        assert [int(row[1]) for row in counts.values()] == [votes.get(name, 0) for name in counts]
 
     def test_hubs_without_a_null(self, read):
         adata = only("hubs")
@@ -372,12 +398,6 @@ class TestScores:
         ):
             np.testing.assert_allclose(table[name], score(true, predicted, **settings))
 
-    def test_reliability(self):
-        table = reliability([0.05, 0.15, 0.2, 1.0, 0.0], [False, True, False, True, False])
-        assert table["confidence"].tolist() == ["0 to 0.1", "0.1 to 0.2", "0.9 to 1"]
-        assert table["cells"].tolist() == [2, 2, 1]
-        assert table["accuracy"].tolist() == [0, 0.5, 1]
-
 
 class TestBadInput:
     def test_path(self, tmp_path):
@@ -425,7 +445,7 @@ class TestRealResults:
         model = tgem.model.TGEM(adata, preset="paper")  # whose maps always vary with the cell
         model.train(max_epochs=2, enable_progress_bar=False)
         tl = tgem.tl
-        for tool in (tl.predict, tl.confusion, tl.history, tl.attention):
+        for tool in (tl.predict, tl.confusion, tl.calibration, tl.history, tl.attention):
             tool(adata, model)
         tl.attribution(adata, model, n_steps=5)
         tl.rank_genes(adata, n_genes=10)
@@ -441,7 +461,7 @@ class TestRealResults:
         done = CliRunner().invoke(app, [*call, "--labels-key", "cell_type"])
         assert done.exit_code == 0, done.output
         found = Page(page.read_text(encoding="utf-8"))
-        assert found.absent == ["calibration", "umap", "stability"]
+        assert found.absent == ["umap", "stability"]
         scores = adata.uns[keys.CONFUSION.params_key()]
         assert f"accuracy{scores['accuracy']:.3g}" in found.words["metrics"]
         ours = overall(square(adata.uns[keys.CONFUSION.key()]))

@@ -9,8 +9,9 @@ import pandas as pd
 from tgem._core import keys
 from tgem._report._figures import figure
 from tgem._report._html import Section, cards, hint, missing, notice, paragraph, table
-from tgem._report._scores import by_class, counted, overall, reliability, square
+from tgem._report._scores import by_class, counted, overall, square
 from tgem._report._slots import is_filled
+from tgem.pl import calibration as plot_calibration
 from tgem.pl import confusion as plot_confusion
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ _CELLS = {
 }
 _SPLITS = ("train", "validation", "test")
 _NAMES = {"train": "train (seen in training)"}
+_ALL_CELLS = "(all)"
+_ERRORS = {
+    "expected_calibration_error": "expected calibration error",
+    "expected_calibration_error_floor": "the same by chance",
+    "brier_score": "Brier score",
+    "temperature": "temperature",
+}
 
 
 def metrics(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
@@ -35,9 +43,7 @@ def metrics(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
         return missing("metrics", title, "`tgem.tl.confusion(adata, model)`")
     counts = square(keys.CONFUSION.read(adata, prefix))
     params = adata.uns.get(keys.CONFUSION.params_key(prefix), {})
-    cells = str(params.get("cells", ""))
-    said = _CELLS.get(cells, "It is not recorded on which cells.")
-    body = notice(said, kind="note" if cells in ("test", "validation", "given") else "warning")
+    body = _of_which_cells(params)
     body += cards({"cells": int(counts.to_numpy().sum())} | overall(counts))
     body += paragraph(
         "Balanced accuracy is the mean recall of the classes, macro-F1 the mean of their F1: rare "
@@ -50,7 +56,7 @@ def metrics(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
 
 
 def _labelled(adata: AnnData, prefix: str, labels_key: str | None) -> pd.DataFrame | None:
-    """True label, prediction, confidence and split of the cells that have all of them."""
+    """True label, prediction and split of the cells that have all of them."""
     wanted = [keys.PREDICTION.key(prefix), keys.SPLIT.key(prefix)]
     if labels_key is None or not set(wanted) <= set(adata.obs):
         return None
@@ -59,8 +65,6 @@ def _labelled(adata: AnnData, prefix: str, labels_key: str | None) -> pd.DataFra
         "predicted": adata.obs[wanted[0]],
         "split": adata.obs[wanted[1]],
     }
-    if keys.CONFIDENCE.key(prefix) in adata.obs:
-        columns["confidence"] = adata.obs[keys.CONFIDENCE.key(prefix)]
     frame = pd.DataFrame(columns).dropna(subset=["true", "predicted", "split"])
     frame = frame.astype({"true": str, "predicted": str, "split": str})
     known = adata.uns.get(keys.PREDICTION.params_key(prefix), {}).get("classes")
@@ -89,27 +93,38 @@ def _by_split(adata: AnnData, prefix: str, labels_key: str | None) -> str:
     return table(pd.DataFrame(rows), label="Scores of each split", note=note)
 
 
-def calibration(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
-    """Accuracy of test cells against the confidence of their labels."""
+def calibration(adata: AnnData, prefix: str) -> Section:
+    """Accuracy against confidence, of the cells that `tgem.tl.calibration` sorted into bins."""
     title = "Calibration"
-    frame = _labelled(adata, prefix, labels_key)
-    if frame is None or "confidence" not in frame:
-        return missing(
-            "calibration",
-            title,
-            "`tgem.pp.split` before training, `tgem.tl.predict` after it, and "
-            "`tgem.report(adata, path, labels_key=...)`",
-        )
-    test = frame[frame["split"] == "test"].dropna(subset=["confidence"])
-    if test.empty:
-        body = hint("No labelled test cell has a prediction, and training cells prove nothing.")
-        return Section("calibration", title, body, present=False)
-    bins = reliability(test["confidence"].tolist(), (test["true"] == test["predicted"]).tolist())
-    gap = (bins["mean confidence"] - bins["accuracy"]).abs() @ bins["cells"] / bins["cells"].sum()
-    body = paragraph(
-        f"{len(test):,} test cells by the probability of their predicted label. Where confidence "
-        "can be taken at its word, accuracy equals mean confidence; few cells scatter widely."
+    if not is_filled(adata, keys.CALIBRATION, prefix):
+        return missing("calibration", title, "`tgem.tl.calibration(adata, model)`")
+    stored = keys.CALIBRATION.read(adata, prefix)
+    bins = stored[stored["class"].astype(str) == _ALL_CELLS]
+    params = adata.uns.get(keys.CALIBRATION.params_key(prefix), {})
+    body = _of_which_cells(params)
+    body += cards({text: float(params[name]) for name, text in _ERRORS.items() if name in params})
+    body += paragraph(
+        "Where confidence can be taken at its word, accuracy equals mean confidence; bins of few "
+        "cells scatter widely. The calibration error is the mean gap between the two; the error by "
+        "chance is what probabilities without fault would show in as many cells."
     )
-    body += cards({"mean gap (expected calibration error)": float(gap)})
-    body += table(bins, label="Confidence and accuracy of test cells")
-    return Section("calibration", title, body)
+    body += figure(plot_calibration, adata, key_added=prefix, show=False, label="Calibration")
+    n_bins = int(params.get("n_bins", bins["bin"].max() + 1))
+    shown = pd.DataFrame(
+        {
+            "confidence": [f"{at / n_bins:.3g} to {(at + 1) / n_bins:.3g}" for at in bins["bin"]],
+            "cells": bins["n_cells"].to_numpy(),
+            "mean confidence": bins["confidence"].to_numpy(),
+            "accuracy": bins["accuracy"].to_numpy(),
+            "95 % from": bins["low"].to_numpy(),
+            "to": bins["high"].to_numpy(),
+        }
+    )
+    return Section("calibration", title, body + table(shown, label="Confidence and accuracy"))
+
+
+def _of_which_cells(params: dict[str, Any]) -> str:
+    """Say on which cells it was measured, loudly where these may be training cells."""
+    cells = str(params.get("cells", ""))
+    said = _CELLS.get(cells, "It is not recorded on which cells.")
+    return notice(said, kind="note" if cells in ("test", "validation", "given") else "warning")

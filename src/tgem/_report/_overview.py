@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tgem._core import keys
-from tgem._report._html import Section, cards, hint, table
+from tgem._report._html import Section, cards, hint, paragraph, table
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 def overview(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
     """Sizes, model, and how many cells have and were given each label."""
-    predicted = keys.PREDICTION.key(prefix)
+    shown_columns = {
+        "labelled": labels_key,
+        "predicted": keys.PREDICTION.key(prefix),
+        "majority vote": keys.MAJORITY_VOTE.key(prefix),
+    }
     columns = {
         name: adata.obs[key].astype(str).where(adata.obs[key].notna())
-        for name, key in {"labelled": labels_key, "predicted": predicted}.items()
+        for name, key in shown_columns.items()
         if key is not None and key in adata.obs
     }
     values: dict[str, Any] = {"cells": adata.n_obs, "genes": adata.n_vars}
@@ -31,12 +35,17 @@ def overview(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
     written = _recorded(adata, prefix, "tgem_version")
     if written:
         values["tgem version"] = written
+    if "predicted" in columns and keys.UNKNOWN not in classes:
+        share = float((columns["predicted"] == keys.UNKNOWN).mean())
+        if share:
+            values["share called unknown"] = share
     body = cards(values)
     if columns:
         counts = pd.DataFrame({name: column.value_counts() for name, column in columns.items()})
         counts = counts.fillna(0).astype(int).sort_index()
         shown = counts.rename_axis("class").reset_index()
         body += table(shown, label="Cells of each class")
+    body += _of_votes(adata, prefix)
     if labels_key is not None:
         body += hint(f"Given labels: `adata.obs[{labels_key!r}]`.")
     else:
@@ -45,6 +54,20 @@ def overview(adata: AnnData, prefix: str, labels_key: str | None) -> Section:
             "cell."
         )
     return Section("overview", "Overview", body)
+
+
+def _of_votes(adata: AnnData, prefix: str) -> str:
+    """How clear the majorities of the clusters are, where they voted."""
+    votes = adata.uns.get(keys.MAJORITY_VOTE.params_key(prefix), {})
+    if "clusters" not in votes or keys.MAJORITY_SHARE.key(prefix) not in adata.obs:
+        return ""
+    clear = votes["clusters"]["is_clear"].astype(bool)
+    share = float(adata.obs[keys.MAJORITY_SHARE.key(prefix)].mean())
+    return paragraph(
+        f"Majority vote over {len(clear):,} clusters of adata.obs[{str(votes['groupby'])!r}]: "
+        f"{int(clear.sum()):,} have a clear majority, and {100 * share:.3g} % of the cells were "
+        "predicted to have the most frequent label of their cluster."
+    )
 
 
 def _recorded(adata: AnnData, prefix: str, name: str) -> str:

@@ -57,8 +57,7 @@ def report(
         File to write, ending in ``.html``; an existing one is replaced.
     labels_key
         Column of ``adata.obs`` with the given labels, for the UMAP and, where
-        ``.obs["tgem_split"]`` says which cells were held out, for the scores of each split and the
-        calibration on test cells.
+        ``.obs["tgem_split"]`` says which cells were held out, for the scores of each split.
     title
         Title of the page.
     n_genes
@@ -112,7 +111,7 @@ def report(
     sections = [
         overview(adata, prefix, labels_key),
         metrics(adata, prefix, labels_key),
-        calibration(adata, prefix, labels_key),
+        calibration(adata, prefix),
         embedding(adata, prefix, labels_key),
         history(adata, prefix),
         top_genes(adata, prefix, n_genes),

@@ -11,8 +11,6 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BINS = 10
-
 
 def counted(true: Sequence[Any], predicted: Sequence[Any]) -> pd.DataFrame:
     """Square of counts, true x predicted labels."""
@@ -77,20 +75,3 @@ def by_class(counts: pd.DataFrame) -> pd.DataFrame:
 
 def _share(part: np.ndarray[Any, Any], whole: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-
-
-def reliability(confidence: Sequence[float], right: Sequence[bool]) -> pd.DataFrame:
-    """Accuracy of the cells of equal bins of the confidence; bins without cells are left out."""
-    values = np.asarray(confidence, dtype=float)
-    places = np.clip(np.ceil(values * _BINS).astype(int) - 1, 0, _BINS - 1)
-    frame = pd.DataFrame({"bin": places, "confidence": values, "right": np.asarray(right, float)})
-    groups = frame.groupby("bin")
-    bins = [f"{at / _BINS:g} to {(at + 1) / _BINS:g}" for at in groups.size().index]
-    return pd.DataFrame(
-        {
-            "confidence": bins,
-            "cells": groups.size().to_numpy(),
-            "mean confidence": groups["confidence"].mean().to_numpy(),
-            "accuracy": groups["right"].mean().to_numpy(),
-        }
-    )
