@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_MIN_GENE_SHARE = 0.5
+STAND_IN = "stand_in"  # of a state: the value of each gene where the data lack it
 
 
 class Source(NamedTuple):
-    """A matrix, the names of its columns, and its location as the user would write it."""
+    """A matrix, the table of its genes, and its location as the user would write it."""
 
     matrix: Any
-    names: pd.Index
+    genes: pd.DataFrame
     location: str
+
+    @property
+    def names(self) -> pd.Index:
+        """Names of the genes."""
+        return self.genes.index
 
 
 class FeatureField(Field):
@@ -71,9 +77,9 @@ class FeatureField(Field):
         if self.attr_name == "layers":
             check_key(table, "layers", str(self.attr_key), called)
             location = f"{called}.layers[{self.attr_key!r}]"
-            return Source(table.layers[self.attr_key], table.var_names, location)
+            return Source(table.layers[self.attr_key], table.var, location)
         if self.attr_name == "raw" and table.raw is not None:
-            return Source(table.raw.X, table.raw.var_names, f"{called}.raw.X")
+            return Source(table.raw.X, table.raw.var, f"{called}.raw.X")
         if self.attr_name == "raw" and at_setup:
             msg = (
                 f"Expected {called}.raw because of `use_raw=True`, found none. Pass "
@@ -84,7 +90,7 @@ class FeatureField(Field):
         if table.X is None:
             msg = f"Expected expression in {called}.X, found none. Name the layer that holds it."
             raise ValueError(msg)
-        return Source(table.X, table.var_names, f"{called}.X")
+        return Source(table.X, table.var, f"{called}.X")
 
     def validate_field(self, adata: Data) -> None:
         """Raise for values and names that no model can use."""
@@ -114,7 +120,12 @@ class FeatureField(Field):
     ) -> State:
         """Check new data against the remembered genes and values."""
         source = self.source(adata_target)
-        check_alignment(self.align(state_registry, adata_target), source.location, min_gene_share)
+        check_alignment(
+            self.align(state_registry, adata_target),
+            source.location,
+            min_gene_share,
+            stand_in="not expressed" if state_registry.get(STAND_IN) is None else "average",
+        )
         summary = self._summarize(source)
         check_same_scale(summary, state_registry["minimum"], source.location)
         return dict(state_registry)
@@ -122,20 +133,23 @@ class FeatureField(Field):
     def align(self, state: State, adata: Data) -> GeneAlignment:
         """Find the remembered genes in the data."""
         source = self.source(adata)
-        return align_genes(state["column_names"], source.names, source.location)
+        genes = source.genes
+        return align_genes(state["column_names"], source.names, source.location, table=genes)
 
     def reader(self, adata: Data, state: State) -> RowReader:
-        """Rows as float32, genes in the remembered order, missing genes 0."""
+        """Rows as float32, genes in the remembered order; missing ones 0, or what stands in."""
         source = self.source(adata)
         matrix = readable(source.matrix, source.location)
         alignment = self.align(state, adata)
         if alignment.is_identity:
             return self.paired(adata, lambda rows: take_rows(matrix, rows))
         found = alignment.columns >= 0
-        columns = alignment.columns[found]
+        columns, absent = alignment.columns[found], np.zeros(found.size, dtype=np.float32)
+        if state.get(STAND_IN) is not None:
+            absent = np.where(found, absent, state[STAND_IN]).astype(np.float32)
 
         def aligned_rows(rows: Array) -> Array:
-            values = np.zeros((len(rows), found.size), dtype=np.float32)
+            values = np.tile(absent, (len(rows), 1))
             values[:, found] = take_rows(matrix, rows)[:, columns]
             return values
 

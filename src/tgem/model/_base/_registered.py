@@ -109,13 +109,17 @@ class RegisteredModel(BaseModelClass):
     def _dataset(self, adata: AnnData | None) -> FieldDataset:
         """Rows of any data set, genes in the model's order; the data stay as they are."""
         data = self._data(adata)
-        states = field_states(self.registry_)
+        states = self._states()
         if adata is not None and adata is not self.adata:
             for field in self._fields:
                 if not field.is_empty:
                     state = states[field.registry_key]
                     field.transfer_field(state, data, min_gene_share=self.min_gene_share)
         return FieldDataset(data, self._fields, states)
+
+    def _states(self) -> dict[str, Any]:
+        """What each field remembers, and what training added to it."""
+        return dict(field_states(self.registry_))
 
     def _data(self, adata: AnnData | None) -> AnnData:
         if adata is None:
@@ -178,7 +182,7 @@ class RegisteredModel(BaseModelClass):
         Returns
         -------
         Array of float32, ``(n_obs, n_genes)``, genes in the order of :attr:`gene_names`; missing
-        genes are 0.
+        genes have their mean among the training cells.
         """
         dataset = self._dataset(adata)
         return dataset.read(self._features, cell_indices(indices, len(dataset)))

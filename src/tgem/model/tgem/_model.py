@@ -12,11 +12,11 @@ import torch
 from tgem._core.errors import listed
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
-from tgem.model._base import SummarizedClassifier
 from tgem.model.tgem._class_queries import ClassQueryModule
 from tgem.model.tgem._context_gain import ContextGain
 from tgem.model.tgem._presets import PRESETS
 from tgem.model.tgem._training import linear_first, standardize
+from tgem.model.tgem._transfer import TransferableModel
 from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY, TypingModule
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FEWEST_EPOCHS, MOST_EPOCHS = 2, 20
 SMALLEST_SINGULAR_VALUE = 1e-5  # relative to the largest
 
 
-class TGEM(SummarizedClassifier):
+class TGEM(TransferableModel):
     """T-GEM: types cells or tumours by attention between genes, and explains itself.
 
     Every gene is a token whose value is its expression. Layers of self-attention let each gene
@@ -232,7 +232,11 @@ class TGEM(SummarizedClassifier):
         """
         self._check_trained()
         dataset = self._dataset(adata)
-        cells = cell_indices(indices, len(dataset))
+        return self._latent_of(dataset, cell_indices(indices, len(dataset)), batch_size)
+
+    def _latent_of(
+        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], batch_size: int | None
+    ) -> np.ndarray[Any, Any]:
         directions = self._class_directions()
         with torch.inference_mode():
             blocks = [
@@ -281,5 +285,6 @@ class TGEM(SummarizedClassifier):
             f"{options['n_heads']} heads",
             self._describe_training(),
             *([] if gain is None else [str(gain)]),
+            *([str(self.calibration)] if self.is_trained_ else []),
         ]
         return "\n".join(lines)

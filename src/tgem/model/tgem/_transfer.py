@@ -1,0 +1,260 @@
+"""Labels for cells of another donor, chemistry or laboratory."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.special import softmax
+
+from tgem._core.errors import TrainingWarning, listed, warn
+from tgem._core.scvi_compat import SETUP_ARGS
+from tgem._core.validate import check_key
+from tgem.data import STAND_IN, FieldDataset, ShiftedDataset, Split, codes_of
+from tgem.model._base import SummarizedClassifier
+from tgem.model.tgem._transfer_alignment import TEMPERATURE, correlations, find_shift
+from tgem.model.tgem._transfer_cells import GivenCells, batches_of, drawn_cells, summarize_cells
+from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
+from tgem.model.tgem._transfer_report import describe_batches
+from tgem.model.tgem._transferred import Transferred
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from tgem.model.tgem._transfer_alignment import Shift
+    from tgem.model.tgem._typing_module import TypingModule
+
+    Array = np.ndarray[Any, Any]
+
+REFERENCE = "transfer_reference."  # before the names of what is saved
+BLOCK = 1024  # cells read at a time
+
+
+class TransferableModel(SummarizedClassifier):
+    """A typing model that remembers its training cells well enough to meet another data set."""
+
+    module: TypingModule
+    _of_training: TransferReference | None = None
+
+    def _after_training(self, dataset: FieldDataset, split: Split, *, seed: int) -> None:
+        self._of_training = describe_training_cells(
+            lambda cells: dataset.read(self._features, cells),
+            split.train,
+            dataset.read(self._labels, split.train),
+            n_classes=len(self.classes),
+        )
+        super()._after_training(dataset, split, seed=seed)
+
+    def _beside_weights(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        described, arrays = super()._beside_weights()
+        own = {} if self._of_training is None else self._of_training.arrays()
+        return described, arrays | {f"{REFERENCE}{name}": own[name] for name in own}
+
+    def _restore_beside_weights(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
+        own = {
+            name.removeprefix(REFERENCE): values
+            for name, values in arrays.items()
+            if name.startswith(REFERENCE)
+        }
+        self._of_training = TransferReference(**own) if own else None
+        others = {name: arrays[name] for name in arrays if not name.startswith(REFERENCE)}
+        super()._restore_beside_weights(described, others)
+
+    def _states(self) -> dict[str, Any]:
+        states = super()._states()
+        if self._of_training is not None:
+            stand_in = {STAND_IN: self._of_training.gene_mean}
+            states[self._features] = states[self._features] | stand_in
+        return states
+
+    @abstractmethod
+    def _latent_of(self, dataset: FieldDataset, cells: Array, batch_size: int | None) -> Array:
+        """Latent representation of cells of a data set that is checked."""
+
+    # -- transfer -------------------------------------------------------------------------
+
+    def transfer(
+        self,
+        adata: AnnData,
+        *,
+        batch_key: str | None = None,
+        labels_key: str | None = None,
+        batch_size: int | None = None,
+    ) -> Transferred:
+        r"""Label the cells of another donor, chemistry or laboratory.
+
+        Two things differ between data sets: what they are made of, and how high each gene is
+        measured. The second is estimated given the first: the mean of every gene is moved to what
+        it would be in a mixture of the training classes, in the shares that the new cells have;
+        these shares and the cells' labels are found in turns. A cell's label then comes from two
+        judges, the network's logits and the correlation of the cell's genes with the mean of each
+        class, which depth and quality of a cell change little. The model is not changed.
+
+        All cells of a batch share one shift, so a batch should be one sample or one run, with tens
+        of cells at least; with few, the shift shrinks to 0. Every cell gets one of the model's
+        labels: a population that was not in the training data gets a wrong one, and draws the
+        shift towards itself if it is large.
+
+        Parameters
+        ----------
+        adata
+            Cells, log1p-normalised as the training data were. Genes are matched by name, with or
+            without version suffixes, or by the column of ``adata.var`` that holds the model's
+            identifiers; missing ones count as average.
+        batch_key
+            Column of ``adata.obs`` with the sample or run of each cell; ``None`` if all are of one.
+        labels_key
+            Column of ``adata.obs`` with the model's labels for a few cells, and missing values (or
+            the model's `unlabeled_category`) for the others. The classes are moved towards them.
+        batch_size
+            Cells per forward pass.
+
+        Returns
+        -------
+        Probabilities, latent representation, composition and a report of each batch.
+
+        Raises
+        ------
+        RuntimeError
+            If the model is not trained.
+        KeyError
+            If there is no such column.
+        ValueError
+            If the data do not fit the model, if a cell has no batch, if no label is one of the
+            model's, or if the model was saved by a version of tgem without transfer.
+        """
+        self._check_trained()
+        reference = self._known_reference()
+        data = self._data(adata)
+        batches, names = batches_of(data, batch_key)
+        given = GivenCells(batches, self._labels_among_cells(data, labels_key), names)
+        dataset = self._dataset(adata)
+        genes = self.align_genes(data)
+        found = genes.columns >= 0
+        shift = self._find_shift(dataset, found, given, batch_size=batch_size)
+        offsets = np.zeros((len(names), len(found)), dtype=np.float32)
+        offsets[:, found] = shift.offsets * reference.gene_scale[found]
+        shifted = ShiftedDataset(dataset, self._features, offsets=offsets, batches=batches)
+        cells = np.arange(data.n_obs)
+        likeness, logits = self._judged(
+            shifted, cells, found, class_levels=shift.class_levels, batch_size=batch_size
+        )
+        # both judges know the same genes: the mean of their evidence, where the sum would be too
+        # sure of itself
+        evidence = (likeness / TEMPERATURE + logits) / 2
+        evidence[:, reference.class_shares <= 0] = -np.inf
+        probabilities = pd.DataFrame(
+            softmax(evidence, axis=1), index=data.obs_names, columns=self.classes
+        )
+        return Transferred(
+            probabilities,
+            self._latent_of(shifted, cells, batch_size),
+            probabilities.groupby(names[batches], sort=False).mean().reindex(names),
+            describe_batches(
+                lambda block: dataset.read(self._features, block)[:, found],
+                reference.of_genes(found),
+                given,
+                shift=shift,
+                confidence=probabilities.to_numpy().max(axis=1),
+            ),
+            genes,
+            self._weight_of(found),
+        )
+
+    def _known_reference(self) -> TransferReference:
+        if self._of_training is None:
+            msg = (
+                "Expected the mean expression of the training classes beside the weights, but the "
+                "model was saved by an earlier version of tgem. Train it again, or predict "
+                "without transfer."
+            )
+            raise ValueError(msg)
+        return self._of_training
+
+    def _labels_among_cells(self, adata: AnnData, labels_key: str | None) -> Array:
+        """Class of each labelled cell, -1 for the others."""
+        if labels_key is None:
+            return np.full(adata.n_obs, -1)
+        check_key(adata, "obs", labels_key)
+        column = adata.obs[labels_key]
+        codes = codes_of(column, list(self.classes))
+        others = column[(codes < 0) & column.notna().to_numpy()]
+        others = others[others.astype(object) != self.registry_[SETUP_ARGS]["unlabeled_category"]]
+        if (codes < 0).all():
+            msg = (
+                f"Expected labels of the model in adata.obs[{labels_key!r}] "
+                f"({listed(self.classes)}), found {listed(others.unique()) or 'none'}."
+            )
+            raise ValueError(msg)
+        if len(others):
+            msg = (
+                f"{len(others)} cells have labels in adata.obs[{labels_key!r}] that the model does "
+                f"not know and count as not labelled: {listed(others.unique())}."
+            )
+            warn(msg, TrainingWarning)
+        return codes
+
+    def _judged(
+        self,
+        dataset: FieldDataset,
+        cells: Array,
+        found: Array,
+        *,
+        class_levels: Array,
+        batch_size: int | None,
+    ) -> tuple[Array, Array]:
+        """Correlations with the classes, and calibrated logits."""
+        known = self._known_reference().class_shares > 0
+        likeness = [
+            correlations(self._levels(dataset, block)[:, found], class_levels, known)
+            for block in _blocks(cells)
+        ]
+        logits = self._calibrated(self._outputs_of(dataset, cells, batch_size))
+        return np.concatenate(likeness), logits.astype(np.float64)
+
+    def _levels(self, dataset: FieldDataset, cells: Array) -> Array:
+        return self._known_reference().levels(dataset.read(self._features, cells))
+
+    def _find_shift(
+        self, dataset: FieldDataset, found: Array, given: GivenCells, *, batch_size: int | None
+    ) -> Shift:
+        """Shift of each batch, from some of its cells."""
+        reference = self._known_reference()
+        cells = drawn_cells(given)
+        scale, n_genes = reference.gene_scale[found], len(found)
+
+        def scores(offsets: Array, class_levels: Array) -> tuple[Array, Array]:
+            of_genes = np.zeros((len(offsets), n_genes), dtype=np.float32)
+            of_genes[:, found] = offsets * scale
+            shifted = ShiftedDataset(
+                dataset, self._features, offsets=of_genes, batches=given.batches
+            )
+            return self._judged(
+                shifted, cells, found, class_levels=class_levels, batch_size=batch_size
+            )
+
+        summary = summarize_cells(
+            lambda block: self._levels(dataset, block)[:, found],
+            cells,
+            given,
+            n_classes=len(self.classes),
+        )
+        return find_shift(
+            summary,
+            reference.class_levels[:, found].astype(np.float64),
+            reference.class_shares.astype(np.float64),
+            scores=scores,
+        )
+
+    def _weight_of(self, found: Array) -> float:
+        """Share of the classes' weights for levels that is on some genes."""
+        with torch.inference_mode():
+            weights = self.module.class_weights()[:, : len(found)].abs().sum(dim=0).cpu().numpy()
+        return float(weights[found].sum() / max(weights.sum(), 1e-12))
+
+
+def _blocks(cells: Array) -> list[Array]:
+    return [cells[start : start + BLOCK] for start in range(0, len(cells), BLOCK)]

@@ -1,0 +1,156 @@
+"""How far a new data set is from the training cells, gene by gene, given what it is made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Array = np.ndarray[Any, Any]
+
+TEMPERATURE = 0.05  # of correlations, on the scale of logits
+PRIOR_SHARE = 0.05  # weight of the training composition, against that of the new cells
+MOST_STEPS = 20
+LABELLED_PRIOR = 20  # cells that a class of the training data counts as, against labelled ones
+
+
+class NewCells(NamedTuple):
+    """Summary of the cells that a shift is found with; genes are those found in the data.
+
+    Attributes
+    ----------
+    batches
+        Batch of each cell, ``(n_obs,)``.
+    labels
+        Class of each cell that has a label, -1 for the others.
+    mean, variance
+        Of the levels in each batch, ``(n_batches, n_genes)``.
+    labelled
+        Sum of the levels of the labelled cells of each batch and class,
+        ``(n_batches, n_classes, n_genes)``; no batches if there are no such cells.
+    """
+
+    batches: Array
+    labels: Array
+    mean: Array
+    variance: Array
+    labelled: Array
+
+
+class Shift(NamedTuple):
+    """What brings the cells beside the training cells.
+
+    Attributes
+    ----------
+    offsets
+        To add to the levels of each batch, ``(n_batches, n_genes)``.
+    class_levels
+        Mean levels of the classes, moved towards labelled cells if there are any.
+    kept
+        Share of the difference of means that is more than chance, ``(n_batches,)``.
+    n_steps
+        Steps until no cell changed its label.
+    """
+
+    offsets: Array
+    class_levels: Array
+    kept: Array
+    n_steps: int
+
+
+def correlations(levels: Array, class_levels: Array, is_known: Array) -> Array:
+    """Pearson's correlation of each cell with each class over genes, ``(n_obs, n_classes)``.
+
+    Levels are taken relative to the mean of the classes, each counting once; classes without
+    training cells get -1. A cell's depth, which raises or lowers most of its genes together, does
+    not change a correlation.
+    """
+    centre = class_levels[is_known].mean(axis=0)
+    cells, classes = _unit_rows(levels - centre), _unit_rows(class_levels - centre)
+    found: Array = cells @ classes.T
+    found[:, ~is_known] = -1.0
+    return found
+
+
+def _unit_rows(values: Array) -> Array:
+    centred = values - values.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(length, 1e-12))
+
+
+def find_shift(
+    cells: NewCells,
+    class_levels: Array,
+    class_shares: Array,
+    *,
+    scores: Callable[[Array, Array], tuple[Array, Array]],
+) -> Shift:
+    r"""Alternate between what the cells are and how far their genes are shifted.
+
+    With the probabilities :math:`p_{ic}` of the cells' classes, a batch consists of
+    :math:`\pi_c \propto \sum_i p_{ic} + 0.05\, n \rho_c` (:math:`\rho` the shares of the training
+    cells); the same mixture of training cells has the mean levels :math:`\sum_c \pi_c \mu_c`. What
+    the batch's mean lacks of them is its shift, less the part that chance explains (James-Stein):
+    :math:`d\,\max(0,\ 1 - \sum_g s_g^2 / n / \lVert d \rVert^2)`. The shifted cells get new
+    probabilities, from the sum of the network's logits and the correlations with the classes over
+    0.05; the first ones come from correlations alone.
+
+    Parameters
+    ----------
+    cells
+        Summary of the new cells.
+    class_levels, class_shares
+        Of the training cells: mean level of each class, and shares of the classes.
+    scores
+        Correlations and logits of the cells after offsets, with mean levels of the classes.
+    """
+    is_known = class_shares > 0
+    n_batches, n_genes = cells.mean.shape
+    sizes = np.bincount(cells.batches, minlength=n_batches)
+    noise = cells.variance.sum(axis=1) / np.maximum(sizes, 1)
+    offsets, kept = np.zeros((n_batches, n_genes)), np.zeros(n_batches)
+    moved = _towards_labelled(cells, class_levels, offsets)
+    likeness, _ = scores(offsets, moved)
+    evidence, before, n_steps = likeness / TEMPERATURE, None, 0
+    while n_steps < MOST_STEPS:
+        n_steps += 1
+        shares = _composition(softmax(evidence, axis=1), cells, class_shares, sizes)
+        difference = np.where(sizes[:, None] > 0, shares @ class_levels - cells.mean, 0.0)
+        squared = np.maximum((difference**2).sum(axis=1), 1e-12)
+        kept = np.maximum(0.0, 1 - noise / squared)
+        offsets = kept[:, None] * difference
+        moved = _towards_labelled(cells, class_levels, offsets)
+        likeness, logits = scores(offsets, moved)
+        evidence = likeness / TEMPERATURE + logits
+        evidence[:, ~is_known] = -np.inf
+        labels = evidence.argmax(axis=1)
+        if before is not None and np.array_equal(labels, before):
+            break
+        before = labels
+    return Shift(offsets, moved, kept, n_steps)
+
+
+def _composition(probabilities: Array, cells: NewCells, prior: Array, sizes: Array) -> Array:
+    """Share of each class in each batch; labelled cells are of their class."""
+    given = cells.labels >= 0
+    probabilities[given] = np.eye(len(prior))[cells.labels[given]]
+    sums = np.zeros((len(sizes), len(prior)))
+    np.add.at(sums, cells.batches, probabilities)
+    found = sums + PRIOR_SHARE * sizes[:, None] * prior
+    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
+
+
+def _towards_labelled(cells: NewCells, class_levels: Array, offsets: Array) -> Array:
+    """Mean of a class and of its labelled cells, the former counting as 20 cells."""
+    given = cells.labels >= 0
+    if not given.any():
+        return class_levels
+    counts = np.zeros((len(offsets), len(class_levels)))
+    np.add.at(counts, (cells.batches[given], cells.labels[given]), 1.0)
+    sums = (cells.labelled + counts[:, :, None] * offsets[:, None, :]).sum(axis=0)
+    weights = LABELLED_PRIOR + counts.sum(axis=0)
+    return np.asarray((LABELLED_PRIOR * class_levels + sums) / weights[:, None])

@@ -1,0 +1,86 @@
+"""Which cells are to be labelled beside the training cells, and what they look like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tgem._core.validate import check_key
+from tgem.model.tgem._transfer_alignment import NewCells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anndata import AnnData
+
+Array = np.ndarray[Any, Any]
+
+MOST_CELLS = 2_000  # of a batch, to find its shift with
+BLOCK = 1024  # cells read at a time
+
+
+class GivenCells(NamedTuple):
+    """Batch and given label of each cell (-1 for none), and the names of the batches."""
+
+    batches: Array
+    labels: Array
+    names: pd.Index
+
+
+def batches_of(adata: AnnData, batch_key: str | None) -> tuple[Array, pd.Index]:
+    """Batch of each cell, and the names of the batches."""
+    if batch_key is None:
+        return np.zeros(adata.n_obs, dtype=np.int64), pd.Index(["all"], name="batch")
+    check_key(adata, "obs", batch_key)
+    codes, names = pd.factorize(adata.obs[batch_key].astype(object), sort=False)
+    if (codes < 0).any():
+        msg = (
+            f"Expected a batch for every cell in adata.obs[{batch_key!r}], found "
+            f"{int((codes < 0).sum())} of {adata.n_obs} missing. Name it, or leave these cells out."
+        )
+        raise ValueError(msg)
+    return codes.astype(np.int64), pd.Index([str(name) for name in names], name="batch")
+
+
+def drawn_cells(cells: GivenCells) -> Array:
+    """Some cells of every batch, and all that have labels; always the same."""
+    batches, labels = cells.batches, cells.labels
+    order = np.random.default_rng(0).permutation(len(batches))
+    rank = pd.Series(batches[order]).groupby(batches[order]).cumcount().to_numpy()
+    return np.union1d(order[rank < MOST_CELLS], np.flatnonzero(labels >= 0))
+
+
+def summarize_cells(
+    read: Callable[[Array], Array], cells: Array, given: GivenCells, *, n_classes: int
+) -> NewCells:
+    """Mean and variance of the levels of each batch, and sums over its labelled cells.
+
+    Parameters
+    ----------
+    read
+        Gives the levels of cells at some positions, ``(n_obs, n_genes)``.
+    cells
+        Positions of the cells to summarise.
+    given
+        Batches and labels of all cells.
+    n_classes
+        Number of classes.
+    """
+    batches, labels = given.batches[cells], given.labels[cells]
+    n_batches, n_genes = len(given.names), read(cells[:1]).shape[1]
+    sums, squares = np.zeros((n_batches, n_genes)), np.zeros((n_batches, n_genes))
+    labelled = np.zeros((n_batches if (labels >= 0).any() else 0, n_classes, n_genes))
+    for start in range(0, len(cells), BLOCK):
+        part = slice(start, start + BLOCK)
+        levels = read(cells[part]).astype(np.float64)
+        np.add.at(sums, batches[part], levels)
+        np.add.at(squares, batches[part], levels**2)
+        known = labels[part] >= 0
+        if known.any():
+            np.add.at(labelled, (batches[part][known], labels[part][known]), levels[known])
+    sizes = np.maximum(np.bincount(batches, minlength=n_batches), 1)[:, None]
+    mean = sums / sizes
+    variance = np.maximum(squares / sizes - mean**2, 0)
+    return NewCells(batches, labels, mean, variance, labelled)
