@@ -50,6 +50,7 @@ bench: $(VENV)/.installed-test  ## Measure; results go to benchmarks/results
 	$(RUN) benchmarks/networks.py
 	$(RUN) benchmarks/deeplift.py
 	$(RUN) benchmarks/epiattention.py
+	$(RUN) benchmarks/bin_signal.py
 
 clean:  ## Remove everything that can be made again
 	rm -rf $(VENV) build dist docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache

@@ -309,6 +309,30 @@ def _epiattention_benchmark() -> str:
     )
 
 
+def _bin_signal_benchmark() -> str:
+    """Time and memory of binning tracks around all genes."""
+    result = json.loads((RESULTS / "bin_signal.json").read_text(encoding="utf-8"))
+    sizes = result["sizes"]
+    rows = [
+        [
+            n_jobs,
+            *(f"{result[f'n_jobs_{n_jobs}'][clock]:.1f} s" for clock in ("wall_s", "wall_max_s")),
+        ]
+        for n_jobs in (1, 2)
+    ]
+    return (
+        f"{_machine(result)} {sizes['n_genes']:,} genes, {sizes['n_tracks']} bigWig files of "
+        f"{sizes['n_intervals']:,} intervals each, {result['n_bins']} bins; "
+        f"{sizes['repeats']} turns.\n\n"
+        f"{_table(['processes', 'median', 'longest'], rows)}\n"
+        f"- CPU time with one process: {result['n_jobs_1']['process_s']:.1f} s.\n"
+        "- Peak memory beyond that at the start: "
+        f"{result['peak_megabytes_beyond_start']:.0f} MB.\n"
+        f"- Largest difference from {sizes['n_checked']} windows written out base by base: "
+        f"{result['largest_difference']:.0e}.\n"
+    )
+
+
 def _splicing_benchmark() -> str:
     """Tables of decoders and contexts on held-out lines, and of all isoforms."""
     result = json.loads((RESULTS / "splicing.json").read_text(encoding="utf-8"))
@@ -555,6 +579,7 @@ for name, write in {
     "ablation": _ablation_benchmark,
     "ladder": _ladder_benchmark,
     "epiattention": _epiattention_benchmark,
+    "bin_signal": _bin_signal_benchmark,
 }.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
 autosummary_generate = [
