@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
 from dataclasses import replace
@@ -11,14 +12,18 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from cell_types.classical import Standardized
 from cell_types.data import Cells, read_facs, read_h5ad, read_synthetic, select_genes
 from cell_types.measure import PACKAGES, append, read_records, source_digest
 from cell_types.splits import hold_out, inner_folds
 from cell_types.transformers import as_adata
 from scipy.special import log_softmax, softmax
+from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 
 from confidence.novelty import (
+    N_COMPONENTS,
     OURS,
     SCORERS,
     VALIDATION_SHARE,
@@ -175,6 +180,29 @@ def measure_unseen(
             row |= told_apart(np.asarray(scores), others.labels == left_out, **found)
             append(path, row | circumstances())
             say(f"{labels} without {left_out}: {name} {row['auroc']:.3f}")
+
+
+def measure_neighbours(data: str, path: Path, *, n_neighbors: int = 10) -> None:
+    """How far each gate lies apart from the others: whose cells are nearest to its cells.
+
+    Among the principal components of all cells, labels apart: a gate whose cells have mostly
+    cells of other gates around them cannot be told from these by expression.
+    """
+    cells = cells_of(data)
+    chosen = cells.of_genes(select_genes(cells, N_GENES)).dense()
+    standardized = Standardized(chosen, rotate=False)(chosen)
+    n_components = min(N_COMPONENTS, *(size - 1 for size in chosen.shape))
+    positions = PCA(n_components, random_state=0).fit_transform(standardized)
+    near = NearestNeighbors(n_neighbors=n_neighbors).fit(positions).kneighbors()[1]
+    is_own = (cells.labels[near] == cells.labels[:, None]).mean(axis=1)
+    found = {
+        str(label): {
+            "of_own": float(is_own[cells.labels == label].mean()),
+            "by_chance": float((cells.labels == label).mean()),
+        }
+        for label in np.unique(cells.labels)
+    }
+    path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def told_apart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def report(folder: Path, data: str) -> dict[str, Any]:
     folds = list({row["fold"]: row for row in folds}.values())
     unseen = [row for row in read_records(folder / "unseen.jsonl") if row["data"] == data]
     unseen = list({(row["labels"], row["left_out"], row["method"]): row for row in unseen}.values())
+    neighbours = folder / "neighbours.json"
     return {
         "data": data,
         "titles": {name: title for name, (title, _) in SCORERS.items()},
@@ -46,6 +48,7 @@ def report(folder: Path, data: str) -> dict[str, Any]:
             for labels in ("populations", "gates")
             if any(row["labels"] == labels for row in unseen)
         },
+        "neighbours": json.loads(neighbours.read_text()) if neighbours.exists() else {},
         "sources": sorted(
             {row["source"] for row in [*folds, *(r for r in unseen if r["method"] == OURS)]}
         ),

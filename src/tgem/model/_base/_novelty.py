@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ MOST_VALUES = 60_000_000  # of expression held in memory, as float32 240 MB
 FIRST_OF_A_CLASS = 50
 RIDGE = 1e-3  # of the mean variance, on the diagonal of the covariance
 SMALLEST_DISTANCE = 1e-6
+SMALLEST_SCALE = 1e-6  # of a score that differs between cells
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,8 @@ def training_space(expression: Array, logits: Array, codes: Array, *, seed: int)
     )
     scores = space._scores_at(positions, logits)
     scale = scores.std(axis=0)
-    return TrainingSpace(
-        **(
-            space.arrays()
-            | {"location": scores.mean(axis=0), "scale": np.where(scale > 0, scale, 1.0)}
-        )
-    )
+    scale[scale < SMALLEST_SCALE] = 1.0
+    return replace(space, location=scores.mean(axis=0), scale=scale)
 
 
 def _whitening(covariance: Array) -> Array:
