@@ -91,6 +91,17 @@ def test_columns_elsewhere(tmp_path):
         MATRIX(path, GENES, columns={"factor": 12})
 
 
+def test_scores_that_are_missing_and_columns_of_categories(tmp_path):
+    path = bed(tmp_path / "s.bed", [*ROWS, ("chr1", 410, 420, "QKI", ".", "+")])
+    assert MATRIX(path, GENES)["QKI"].tolist() == [1, 0, 1, 1]
+    with pytest.raises(ValueError, match=r"score of each site.*1 of 7"):
+        MATRIX(path, GENES, min_score=2)
+    table = pd.DataFrame(ROWS, columns=["chrom", "start", "end", "factor", "score", "strand"])
+    for name in ("chrom", "factor", "strand"):
+        table[name] = table[name].astype("category")
+    pd.testing.assert_frame_equal(MATRIX(table, GENES), MATRIX(bed(path, ROWS), GENES))
+
+
 def test_genes_of_a_gtf(tmp_path):
     lines = [
         'chr1\tx\tgene\t101\t200\t.\t+\t.\tgene_id "ENSG00000000001.2"; gene_name "A";',
@@ -160,7 +171,8 @@ def test_as_counting_one_by_one(sites, genes, stranded):
         ("chr1 1 2 Q\n", "found 1 columns separated by tabs in line 1"),
         ("#c\nchr1\t9\t5\tQ\t0\t+\n", "'9' and '5' in line 2"),
         ("chr1\t1\t2\tQ\t0\t+\nchr1\tx\t5\tQ\t0\t+\n", "'x' and '5' in line 2"),
-        ("chr1\t1\t2\tQ\t0\t+\nchr1\t1\t5\n", "as strand"),
+        ("chr1\t1\t2\tQ\t0\t+\nchr1\t1\t5\tQ\t0\tplus\n", "as strand.*'plus' in 1 lines"),
+        ("chr1\t1\t2\tQ\nchr1\t1\t5\n", "a factor in line 2"),
         ("chr1\t1\t2\tQ\n", r"strand of each site.*stranded=False"),
         ("chr7\t1\t2\tQ\t0\t+\n", r"none of 'chr7' among '1', 'MT'"),
     ],
@@ -187,6 +199,8 @@ def test_bad_arguments(tmp_path):
         MATRIX(path, GENES, min_replicates=0)
     with pytest.raises(ValueError, match=r"a file for each factor"):
         MATRIX({}, GENES)
+    with pytest.raises(ValueError, match=r"`columns` for files"):
+        MATRIX(GENES.assign(factor="Q"), GENES, columns={"score": 3})
     with pytest.raises(ValueError, match=r"column 'factor'"):
         MATRIX(GENES, GENES)
     with pytest.raises(FileNotFoundError):

@@ -229,7 +229,9 @@ def test_genes_in_the_names_need_no_annotation(tmp_path):
         READ(write_samples(tmp_path / "plain"))
 
 
-@pytest.mark.parametrize("kind", ["headed", "bare", "csv", "frame", "indexed", "probemap"])
+@pytest.mark.parametrize(
+    "kind", ["headed", "bare", "csv", "frame", "indexed", "probemap", "spaces", "kb"]
+)
 def test_tables_of_transcripts_and_genes(tmp_path, kind):
     write_samples(tmp_path / "runs")
     frame = pd.DataFrame({"TXNAME": NAMES, "GENEID": list(GENES.values())})
@@ -238,6 +240,11 @@ def test_tables_of_transcripts_and_genes(tmp_path, kind):
         frame.to_csv(path, sep="\t", index=False)
     elif kind == "bare":
         frame.to_csv(path, sep="\t", index=False, header=False)
+    elif kind == "spaces":
+        frame.to_csv(path, sep=" ", index=False)
+    elif kind == "kb":
+        more = frame.assign(a="S", b="t", c="1", d=1, e=2, f="+")
+        more.to_csv(path, sep="\t", index=False, header=False)
     elif kind == "csv":
         frame.to_csv(path, index=False)
     elif kind == "probemap":
@@ -246,6 +253,7 @@ def test_tables_of_transcripts_and_genes(tmp_path, kind):
     tables = {"frame": frame, "indexed": frame.set_index("TXNAME")}
     mdata = READ(tmp_path / "runs", tables.get(kind, path))
     assert mdata["gene"].var_names.tolist() == ["G01", "G02"]
+    assert mdata["isoform"].n_vars == len(NAMES)
 
 
 def test_order_of_transcripts_may_differ(tmp_path):
@@ -344,7 +352,8 @@ def test_names_of_samples_must_differ(tmp_path):
 
 def test_table_of_samples(tmp_path):
     write_samples(tmp_path)
-    table = pd.DataFrame({"dose": [2.0, 1.0, 0.0], "line": ["x", "y", "z"]}, index=["b", "a", "c"])
+    columns = {"dose": [2.0, 1.0, 0.0], "line": ["x", "y", "z"], "used": [True, False, True]}
+    table = pd.DataFrame(columns, index=["b", "a", "c"])
     table.to_csv(tmp_path / "samples.csv")
     for obs in (table, tmp_path / "samples.csv"):
         mdata = READ(tmp_path, GENES, obs=obs)
@@ -354,6 +363,7 @@ def test_table_of_samples(tmp_path):
     with pytest.warns(GeneAlignmentWarning, match=r"1 of 2 samples are not in the index"):
         mdata = READ(tmp_path, GENES, obs=table.drop(index="a"))
     assert mdata.obs["dose"].isna().tolist() == [True, False]
+    mdata.write_h5mu(tmp_path / "missing.h5mu")
     with pytest.raises(ValueError, match=r"found none of them"):
         READ(tmp_path, GENES, obs=table.reset_index())
     with pytest.raises(ValueError, match=r"repeatedly"):

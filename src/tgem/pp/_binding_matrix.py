@@ -120,7 +120,7 @@ def binding_matrix(
         raise ValueError(msg)
     bound = {
         str(factor): _sites_of_genes(starts, ends, group, min_replicates)
-        for factor, group in found.groupby("factor", sort=True)
+        for factor, group in found.groupby("factor", sort=True, observed=True)
     }
     matrix = pd.DataFrame(bound, index=table.index)
     return matrix.astype(np.int32) if counts else (matrix > 0).astype(np.int8)
@@ -176,10 +176,17 @@ def _chosen_sites(sites: pd.DataFrame, min_score: float | None, *, stranded: boo
     return chosen
 
 
-def _chromosome(names: pd.Series) -> pd.Series:
+def _chromosomes(names: Any) -> pd.Index:
     """Names of chromosomes as Ensembl has them."""
-    bare = names.astype(str).str.replace(r"^chr", "", regex=True)
+    bare = pd.Index(names).astype(str).str.replace(r"^chr", "", regex=True)
     return bare.where(bare != "M", "MT")
+
+
+def _chromosome_of_sites(names: pd.Series, chromosomes: pd.Index) -> Array:
+    """Position of each site's chromosome, -1 where no gene is; each name is looked up once."""
+    values = names.astype("category")
+    of_category: Array = chromosomes.get_indexer(_chromosomes(values.cat.categories))
+    return of_category[values.cat.codes]
 
 
 def _on_one_axis(
@@ -191,9 +198,9 @@ def _on_one_axis(
     -------
     Starts and ends of the genes, and the sites with theirs; those of strand ``.`` twice.
     """
-    chromosomes = pd.Index(_chromosome(genes["chrom"]).unique())
-    of_genes = chromosomes.get_indexer(_chromosome(genes["chrom"]))
-    of_sites = chromosomes.get_indexer(_chromosome(sites["chrom"]))
+    chromosomes = _chromosomes(genes["chrom"]).unique()
+    of_genes = chromosomes.get_indexer(_chromosomes(genes["chrom"]))
+    of_sites = _chromosome_of_sites(sites["chrom"], chromosomes)
     n_elsewhere = int((of_sites < 0).sum())
     if n_elsewhere == len(sites):
         msg = (
@@ -218,8 +225,8 @@ def _on_one_axis(
             raise ValueError(msg)
         of_genes = 2 * of_genes + (genes["strand"] == "-").to_numpy()
         both = sites[sites["strand"] == "."]
-        sites = pd.concat([sites, both.assign(strand="-")])  # the first copy counts as plus
-        sites["place"] = 2 * sites["place"] + (sites["strand"] == "-")
+        sites["place"] = 2 * sites["place"] + (sites["strand"] == "-")  # "." counts as plus
+        sites = pd.concat([sites, both.assign(place=2 * both["place"] + 1)])  # and as minus
     shift = sites["place"].to_numpy(dtype=np.int64) * _SEQUENCE
     sites = sites.assign(start=sites["start"] + shift, end=sites["end"] + shift)
     offset = of_genes.astype(np.int64) * _SEQUENCE
@@ -234,7 +241,7 @@ def _sites_of_genes(starts: Array, ends: Array, sites: pd.DataFrame, min_replica
     """
     total = np.zeros(len(starts), dtype=np.int64)
     replicates = np.zeros(len(starts), dtype=np.int64)
-    for _, group in sites.groupby("replicate"):
+    for _, group in sites.groupby("replicate", observed=True):
         before_end = np.searchsorted(np.sort(group["start"].to_numpy()), ends, side="left")
         before_start = np.searchsorted(np.sort(group["end"].to_numpy()), starts, side="right")
         overlapping = before_end - before_start

@@ -24,6 +24,7 @@ BED = {"chrom": 0, "start": 1, "end": 2, "factor": 3, "score": 4, "strand": 5}
 _NEEDED = ("chrom", "start", "end")
 _HEADS = ("#", "track", "browser")
 _STRANDS = ("+", "-", ".")
+_KINDS = {"start": "int64", "end": "int64", "score": "float64"}
 
 
 def read_sites(sites: Sites, columns: Mapping[str, int] | None) -> pd.DataFrame:
@@ -35,6 +36,9 @@ def read_sites(sites: Sites, columns: Mapping[str, int] | None) -> pd.DataFrame:
     the files have it, ``score``.
     """
     if isinstance(sites, pd.DataFrame):
+        if columns is not None:
+            msg = f"Expected `columns` for files; the columns of a DataFrame are named {_NEEDED}."
+            raise ValueError(msg)
         return _checked(sites.reset_index(drop=True), "the table of sites", first=0)
     places = _places(columns)
     if isinstance(sites, Mapping):
@@ -51,7 +55,8 @@ def read_sites(sites: Sites, columns: Mapping[str, int] | None) -> pd.DataFrame:
         for factor, number, path in track(files, "Reading binding sites"):
             table = _read_bed(path, without_factor)
             tables.append(table.assign(factor=factor, replicate=str(number)))
-        return pd.concat(tables, ignore_index=True)
+        together = pd.concat(tables, ignore_index=True)
+        return together.astype(dict.fromkeys(("factor", "replicate"), "category"))
     table = _read_bed(sites, places)
     return table if "replicate" in table else table.assign(replicate="0")
 
@@ -93,24 +98,38 @@ def _read_bed(path: File, places: Mapping[str, int]) -> pd.DataFrame:
         )
         raise ValueError(msg)
     used = {name: place for name, place in places.items() if place < n_columns}
+    table = _parsed(file, used, n_heads, n_columns)
+    return _checked(table, str(file), first=n_heads + 1)
+
+
+def _parsed(file: Path, places: Mapping[str, int], n_heads: int, n_columns: int) -> pd.DataFrame:
+    """Columns of a file; tens of millions of sites fit, as texts are kept once each."""
+    kinds = {place: _KINDS.get(name, "category") for name, place in places.items()}
+
+    def read(dtype: Any) -> pd.DataFrame:
+        return pd.read_csv(
+            file,
+            sep="\t",
+            header=None,
+            skiprows=n_heads,
+            usecols=sorted(set(places.values())),
+            dtype=dtype,
+            skip_blank_lines=False,
+            keep_default_na=False,
+            na_values={places["score"]: [".", "NA"]} if "score" in places else None,
+            compression="infer",
+        )
+
     with broken_file_named(file):
         try:
-            table = pd.read_csv(
-                file,
-                sep="\t",
-                header=None,
-                skiprows=n_heads,
-                usecols=sorted(set(used.values())),
-                dtype=str,
-                skip_blank_lines=False,
-                keep_default_na=False,
-                compression="infer",
-            )
+            try:
+                table = read(kinds)
+            except ValueError:  # a line is bad: as text, it can be found
+                table = read(str)
         except pd.errors.ParserError as error:
             msg = f"Expected {n_columns} columns in each line of {file}: {error}"
             raise ValueError(msg) from error
-    table = pd.DataFrame({name: table[place] for name, place in used.items()})
-    return _checked(table, str(file), first=n_heads + 1)
+    return pd.DataFrame({name: table[place] for name, place in places.items()})
 
 
 def _checked(table: pd.DataFrame, location: str, *, first: int) -> pd.DataFrame:
@@ -128,10 +147,15 @@ def _checked(table: pd.DataFrame, location: str, *, first: int) -> pd.DataFrame:
     if len(bad):
         row = table.iloc[bad[0]]
         msg = (
-            f"Expected whole numbers with start below end, found {row['start']!r} and "
-            f"{row['end']!r} in line {bad[0] + first} of {location} ({len(bad)} such lines)."
+            f"Expected whole numbers with start below end, found '{row['start']}' and "
+            f"'{row['end']}' in line {bad[0] + first} of {location} ({len(bad)} such lines)."
         )
         raise ValueError(msg)
+    for name in {"chrom", "factor", "replicate"} & set(table):
+        empty = np.flatnonzero((table[name].isna() | (table[name] == "")).to_numpy())
+        if len(empty):
+            msg = f"Expected a {name} in line {empty[0] + first} of {location}, found none."
+            raise ValueError(msg)
     table = table.assign(start=start.astype(np.int64), end=end.astype(np.int64))
     if "strand" not in table:
         table["strand"] = "."

@@ -134,6 +134,7 @@ def _read(file: Path) -> pd.DataFrame:
         problem = f"found repeatedly: {listed(twice)}" if len(twice) else "found events without"
         msg = f"Expected each event under its own name in {file}, {problem}."
         raise ValueError(msg)
+    table.index = table.index.astype(str)
     return table
 
 

@@ -44,6 +44,7 @@ _COLUMNS = {
     "transcript_biotype": ("transcript_biotype", "transcript_type"),
     "chrom": ("chrom", "chromosome_name", "seqname", "seqnames"),
 }
+_KB_COLUMNS = 8  # of the t2g.txt of kb-python, which has no names of columns
 
 
 def read_transcripts(annotation: Annotation) -> pd.DataFrame:
@@ -74,7 +75,8 @@ def read_transcripts(annotation: Annotation) -> pd.DataFrame:
 def _read_table(file: Path) -> pd.DataFrame:
     line = first_line(file)
     separator = next((mark for mark in ("\t", ",", ";") if mark in line), r"\s+")
-    has_header = bool(_renaming(line.split(separator)).keys() & {"transcript_id"})
+    names = line.split() if separator == r"\s+" else line.split(separator)
+    has_header = "transcript_id" in _renaming(names)
     with broken_file_named(file):
         try:
             table = pd.read_csv(
@@ -90,12 +92,13 @@ def _read_table(file: Path) -> pd.DataFrame:
             raise ValueError(msg) from error
     if has_header:
         return _named_columns(table, str(file))
-    if table.shape[1] not in (2, 3):
+    if table.shape[1] not in (2, 3, _KB_COLUMNS):
         msg = (
             f"Expected columns named 'transcript_id' and 'gene_id' in {file}, or two or three "
             f"columns without names (transcript, gene, symbol); found {listed(line.split())}."
         )
         raise ValueError(msg)
+    table = table.iloc[:, :3]
     return table.set_axis(["transcript_id", "gene_id", "gene_symbol"][: table.shape[1]], axis=1)
 
 
