@@ -315,7 +315,7 @@ def _bin_signal_benchmark() -> str:
     sizes = result["sizes"]
     rows = [
         [
-            n_jobs,
+            str(n_jobs),
             *(f"{result[f'n_jobs_{n_jobs}'][clock]:.1f} s" for clock in ("wall_s", "wall_max_s")),
         ]
         for n_jobs in (1, 2)

@@ -330,6 +330,14 @@ def test_tracks_of_two_genomes(tmp_path):
         tgem.pp.bin_signal({"a": a, "b": b}, genes)
     with pytest.raises(ValueError, match=r"a\.bw: .*the genome 'GRCh38'.*hg19's"):
         tgem.pp.bin_signal({"a": a}, genes, genome="GRCh38")
+    old, new = (
+        write_bigwig(tmp_path / name, [("chrM", 0, 9, 1.0), ("chr1", 0, 9, 1.0)], sizes)
+        for name, sizes in (
+            ("old.bw", {"chrM": 16_571, "chr1": 249_250_621}),
+            ("new.bw", {"chrM": 16_569, "chr1": 249_250_621}),
+        )
+    )
+    assert tgem.pp.bin_signal({"a": old, "b": new}, genes).n_obs == 1
     told = tgem.pp.bin_signal({"a": a}, genes)
     assert told.uns[KEY]["settings"]["genome"] == "hg19"
 

@@ -74,9 +74,10 @@ def test_names_in_several_places_are_left_out(tmp_path):
 
 def test_bed_starts_are_those_of_the_strand(tmp_path):
     text = "chr1\t100\t200\tA\t0\t+\nchr1\t100\t200\tB\t0\t-\nchr1\t50\t60\tA\t0\t+\n"
+    text += "chr1\t70\t70\tC\t0\t-\n"  # of no length
     path = write_text(tmp_path / "g.bed", "track name=x\n" + text)
     found = tgem.pp.transcription_start_sites(path)
-    assert found["tss"].to_dict() == {"A": 50, "B": 199}
+    assert found["tss"].to_dict() == {"A": 50, "B": 199, "C": 70}
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,12 @@ def test_genes_of_a_file_are_binned(gtf, tmp_path):
     assert found.X.ravel().tolist() == pytest.approx([1, 0, 0.05])
     other = tgem.pp.bin_signal({"m": path}, gtf, (0, 100), n_bins=1, tss="first")
     assert other.X[0, 0] == 0
+
+
+def test_file_of_whole_genome(shared_data):
+    path = shared_data / "regulators" / "hg38_tss.bed"
+    with pytest.warns(GenomeWarning, match="names of genes are on several"):
+        found = tgem.pp.transcription_start_sites(path)
+    assert found.loc["TP53", ["chrom", "strand"]].tolist() == ["chr17", "-"]
+    assert len(found) > 15_000
+    assert found.index.is_unique

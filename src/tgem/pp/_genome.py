@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+MITOCHONDRION = "MT"
+
 
 class Genome:
     """Lengths of chromosomes, as far as files or the genome's name tell them.
@@ -40,6 +42,8 @@ class Genome:
         """Add the lengths that a file states; raise if they are those of another genome."""
         for chromosome, size in sizes.items():
             plain = plain_name(chromosome)
+            if plain == MITOCHONDRION:
+                continue  # one assembly comes with several versions of it
             known = self._sizes.setdefault(plain, size)
             if known != size:
                 msg = (

@@ -58,10 +58,11 @@ def _bed_lines(path: Path) -> Iterator[dict[str, Any]]:
         if strand not in STRANDS:
             msg = f"{where}: expected the strand '+' or '-', found {strand!r}."
             raise ValueError(msg)
-        if start >= end:
+        if start > end:
             msg = f"{where}: expected the start below the end, found {start} and {end}."
             raise ValueError(msg)
-        place = {"gene": fields[3], "chrom": fields[0], "start": start, "end": end}
+        # Some files mark a single place by an interval of no length.
+        place = {"gene": fields[3], "chrom": fields[0], "start": start, "end": max(end, start + 1)}
         yield place | {"strand": strand, "is_canonical": False}
 
 
