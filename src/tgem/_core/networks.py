@@ -121,6 +121,18 @@ def reliability_text(params: dict[str, Any]) -> str:
     )
 
 
+def brief_reliability(params: dict[str, Any]) -> str:
+    """The same in a few words."""
+    if "assessed_on" not in params:
+        return ""
+    if not int(params["n_held_out"]):
+        return "reliability not assessed"
+    return (
+        f"{int(params['n_reliable_edges']):,} of {int(params['n_edges']):,} edges reliable on "
+        "held-out samples"
+    )
+
+
 def reliability_of(params: dict[str, Any]) -> dict[str, Any]:
     """What is recorded of a network's reliability."""
     return {name: params[name] for name in _RELIABILITY if name in params}

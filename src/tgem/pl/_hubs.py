@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
-from tgem._core.networks import hubs_prefix, reliability_text
+from tgem._core.networks import brief_reliability, hubs_prefix
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, clean, finish, literal, panels, wrapped
 
@@ -119,14 +119,16 @@ def hubs(
     n_columns = min(len(chosen), max(2, min(_MOST_COLUMNS, math.ceil(math.sqrt(len(chosen))))))
     # The axis's name and the key take half an inch of the whole figure.
     height = _ROW * (n_rows + 1) + 0.3 + 0.16 * n_lines + 0.5 / -(-len(chosen) // n_columns)
+    prefix = hubs_prefix(adata, key_added)
+    caption = brief_reliability(adata.uns.get(keys.HUBS.params_key(prefix), {}))
+    if caption:
+        height += 0.16 * (1 + len(caption) * _LETTER // (width * n_columns))
     axes = panels(len(chosen), n_columns, width, height, ax=ax)
     for panel, label in zip(axes, chosen, strict=True):
         _points(panel, top[label], by, max_fdr)
         panel.set_ylim(n_rows - 0.4, -0.6)
         is_only = set(names) <= {"all"}  # a network without classes
         panel.set_title("" if is_only else titles[label], fontsize=MEDIUM)
-    prefix = hubs_prefix(adata, key_added)
-    caption = reliability_text(adata.uns.get(keys.HUBS.params_key(prefix), {}))
     _add_key(axes, shown, by, max_fdr, caption=caption, alone=ax is not None)
     return axes if finish(axes[0], drawn_here=ax is None, show=show, save=save) else None
 
@@ -170,7 +172,7 @@ def _add_key(
     title = {"degree": "degree (number of edges)", "strength": "strength (sum of |weight|)"}[by]
     if caption:
         inches = axes[0].figure.figure.get_size_inches()[0]
-        title = f"{title}\n{wrapped(caption, int(inches / 0.075))}"
+        title = f"{title}\n{wrapped(caption, int(inches / _LETTER))}"
     if alone:
         axes[0].set_xlabel(title, fontsize=MEDIUM)
     else:
