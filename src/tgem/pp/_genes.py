@@ -9,6 +9,7 @@ import pandas as pd
 
 from tgem._core.errors import GenomeWarning, listed, warn
 from tgem._core.validate import check_choice
+from tgem._tracks import plain_name
 from tgem.pp._start_annotation import GENE_KEYS, STRANDS, read_starts
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def transcription_start_sites(
     Warns
     -----
     GenomeWarning
-        For names that are on several chromosomes or both strands: they are left out.
+        For names that are on several chromosomes or both strands: they are left out. Copies on
+        patches, alternative haplotypes and unplaced scaffolds do not count, nor do those on
+        chromosome Y of genes on X.
 
     Examples
     --------
@@ -101,6 +104,7 @@ def transcription_start_sites(
 
 def _on_one_strand(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """Leave out names that stand for genes in several places."""
+    table = _without_copies(table)
     places = table[["gene", "chrom", "strand"]].drop_duplicates()
     several = places.loc[places["gene"].duplicated(), "gene"].unique()
     if len(several):
@@ -115,6 +119,16 @@ def _on_one_strand(table: pd.DataFrame, path: str | Path) -> pd.DataFrame:
         msg = f"{path}: expected genes on one chromosome and strand each, found none."
         raise ValueError(msg)
     return rest
+
+
+def _without_copies(table: pd.DataFrame) -> pd.DataFrame:
+    """Take genes from the assembled chromosomes, and those that X and Y share from X."""
+    # Patches, alternative haplotypes and unplaced scaffolds: chr6_GL000250v2_alt, KI270728.1
+    is_copy = table["chrom"].str.contains(r"[_.]", regex=True)
+    table = table[~is_copy | is_copy.groupby(table["gene"]).transform("all")]
+    chromosome = table["chrom"].map(plain_name)
+    on_x = table["gene"].isin(table.loc[chromosome == "X", "gene"])
+    return table[~(on_x & (chromosome == "Y"))]
 
 
 def _chosen(table: pd.DataFrame, tss: str) -> pd.DataFrame:
