@@ -393,6 +393,9 @@ class TestLabelHierarchy:
             assert adata.obs[column].iloc[2] in ("T cell", "CD8 T")
         assert adata.obs["tgem_level1_confidence"].isna().tolist() == [True] * 2 + [False] * 4
         assert adata.obs["tgem_most_specific_level"].tolist()[:2] == [0, 0]
+        # a coarse label may have the same name
+        tgem.tl.label_hierarchy(adata, FLAT | {"NK": "Unknown"})
+        assert list(adata.obs["tgem_level1"].cat.categories) == ["B cell", "T cell", "Unknown"]
 
     def test_the_classes_keep_their_colours(self):
         adata = typed()

@@ -118,7 +118,8 @@ def label_hierarchy(
 
     _remove_levels(target, key_added)
     for number, table in enumerate(tables, 1):
-        values = pd.Categorical(labels[number - 1], [*table.columns, *others])
+        names = dict.fromkeys([*table.columns, *others])
+        values = pd.Categorical(labels[number - 1], list(names))
         _write_level(target, key_added, number, values)
         of_level = confidence[number - 1].astype(np.float32)
         keys.at_level(keys.LEVEL_CONFIDENCE, number).write(target, of_level, key_added)
