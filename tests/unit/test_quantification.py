@@ -138,6 +138,8 @@ def test_samples_by_name_list_and_other_file_names(tmp_path):
     other = tmp_path / "own_name_quant.sf.gz"
     other.write_bytes(gzip.compress((tmp_path / "a" / "quant.sf").read_bytes()))
     assert READ(other, GENES).obs_names.tolist() == ["own_name"]
+    other.write_bytes(gzip.decompress(other.read_bytes()))  # a name that has become wrong
+    assert READ(other, GENES).obs_names.tolist() == ["own_name"]
 
 
 def test_kallisto_h5_has_the_tpm_of_its_table(tmp_path):
@@ -334,6 +336,14 @@ def test_wrong_tools_and_places(tmp_path):
     (tmp_path / "s.genes.results").write_text("gene_id\ttranscript_id(s)\tTPM\n")
     with pytest.raises(ValueError, match=r"holds its genes"):
         READ(tmp_path / "s.genes.results", GENES)
+
+
+def test_wrong_types_are_named(tmp_path):
+    write_samples(tmp_path)
+    with pytest.raises(TypeError, match=r"`samples` to be a folder.*got int"):
+        READ(5, GENES)
+    with pytest.raises(TypeError, match="path of a table of samples, got list"):
+        READ(tmp_path, GENES, obs=["a", "b"])
 
 
 def test_samples_of_two_tools_are_not_mixed(tmp_path):

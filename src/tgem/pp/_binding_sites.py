@@ -11,7 +11,7 @@ import pandas as pd
 
 from tgem._core.errors import listed
 from tgem._core.progress import track
-from tgem.pp._text import broken_file_named, existing_file, open_text
+from tgem.pp._text import broken_file_named, compression_of, existing_file, open_text
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -117,7 +117,7 @@ def _parsed(file: Path, places: Mapping[str, int], n_heads: int, n_columns: int)
             skip_blank_lines=False,
             keep_default_na=False,
             na_values={places["score"]: [".", "NA"]} if "score" in places else None,
-            compression="infer",
+            compression=compression_of(file),
         )
 
     with broken_file_named(file):

@@ -12,7 +12,7 @@ from tgem._core.errors import listed
 from tgem._core.validate import check_choice
 from tgem.pp._isoform_tables import storable
 from tgem.pp._sample_table import SampleTable, sample_table
-from tgem.pp._text import broken_file_named, existing_file, first_line
+from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ def _read(file: Path) -> pd.DataFrame:
                 index_col=None,
                 na_values=_MISSING,
                 keep_default_na=False,
-                compression="infer",
+                compression=compression_of(file),
             )
         except (pd.errors.ParserError, UnicodeDecodeError) as error:
             msg = f"Expected a table of events x samples in {file}: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -42,6 +42,12 @@ def find_sample_files(samples: Samples, tool: str) -> list[SampleFile]:
     elif isinstance(samples, str | Path):
         path = _existing(samples)
         found = [_named(path)] if path.is_file() else _in_folder(path, tool)
+    elif not isinstance(samples, Iterable):
+        msg = (
+            "Expected `samples` to be a folder, a list of folders or files, or a dictionary from "
+            f"sample to file, got {type(samples).__name__}."
+        )
+        raise TypeError(msg)
     else:
         paths = [_existing(path) for path in samples]
         found = [

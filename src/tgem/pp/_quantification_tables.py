@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
-from tgem.pp._text import broken_file_named, existing_file, first_line, open_text
+from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line, open_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def read_quantified(path: Path, tool: str) -> Quantified:
                 dtype=kinds,
                 skip_blank_lines=False,
                 keep_default_na=False,
-                compression="infer",
+                compression=compression_of(file),
             )
         except (ValueError, pd.errors.ParserError) as error:
             raise _bad_line(file, header, columns) from error

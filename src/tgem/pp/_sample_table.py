@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pandas as pd
 
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
-from tgem.pp._text import broken_file_named, existing_file, first_line
+from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,10 +58,13 @@ def _read(obs: SampleTable) -> tuple[pd.DataFrame, str]:
     if isinstance(obs, pd.DataFrame):
         return obs.copy(), "index of `obs`"
     file = existing_file(obs, "a table of samples")
+    packed = compression_of(file)
     separator = "\t" if "\t" in first_line(file) else ","
     with broken_file_named(file):
         try:
-            table = pd.read_csv(file, sep=separator, index_col=0)
+            table = pd.read_csv(file, sep=separator, index_col=0, compression=packed)
         except UnicodeDecodeError:  # phenotypes of some archives are not in UTF-8
-            table = pd.read_csv(file, sep=separator, index_col=0, encoding="latin-1")
+            table = pd.read_csv(
+                file, sep=separator, index_col=0, compression=packed, encoding="latin-1"
+            )
     return table, f"first column of {file}"

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def existing_file(path: str | Path, what: str) -> Path:
+def existing_file(path: object, what: str) -> Path:
     """Return the path of a file that exists and holds something."""
+    if not isinstance(path, str | Path):
+        msg = f"Expected the path of {what}, got {type(path).__name__}."
+        raise TypeError(msg)
     file = Path(path).expanduser()
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "nothing"
@@ -29,6 +32,11 @@ def is_gzipped(file: Path) -> bool:
     """Whether a file starts as gzip does, whatever its name says."""
     with file.open("rb") as handle:
         return handle.read(2) == b"\x1f\x8b"
+
+
+def compression_of(file: Path) -> str | None:
+    """How pandas should unpack a file: browsers unpack files and leave ``.gz`` in their names."""
+    return "gzip" if is_gzipped(file) else None
 
 
 @contextmanager

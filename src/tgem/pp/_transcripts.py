@@ -10,7 +10,7 @@ import pandas as pd
 
 from tgem._core.errors import listed
 from tgem.pp._gtf import is_gtf, read_gtf
-from tgem.pp._text import broken_file_named, existing_file, first_line
+from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line
 
 Annotation: TypeAlias = str | Path | pd.DataFrame | pd.Series | Mapping[str, str]
 
@@ -84,7 +84,7 @@ def _read_table(file: Path) -> pd.DataFrame:
                 sep=separator,
                 header=0 if has_header else None,
                 dtype=str,
-                compression="infer",
+                compression=compression_of(file),
                 engine="python" if separator == r"\s+" else "c",
             )
         except (pd.errors.ParserError, UnicodeDecodeError) as error:
