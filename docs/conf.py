@@ -23,7 +23,7 @@ import tgem
 from tgem._core.keys import PREFIX, SLOTS, Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sphinx.config import Config
 
@@ -359,6 +359,47 @@ def _splicing_benchmark() -> str:
     )
 
 
+def _evidence_benchmark() -> str:
+    """Areas of each score and baseline against bound RNAs, and the readings."""
+    result = json.loads((RESULTS / "regulation_evidence.json").read_text(encoding="utf-8"))
+    levels = ("all", "within_gene", "within_factor", "matched")
+    rows, readings = [], []
+    for name, found in result["scores"].items():
+        areas = [_areas(row, "score", levels) for row in found]
+        rows.append([name, *(_range(values) for values in zip(*areas, strict=True))])
+        gains = [next(each for each in row["added"] if each["metric"] == "auc") for row in found]
+        readings.append(
+            [
+                name,
+                "; ".join(dict.fromkeys(row["reading"] for row in found)),
+                _range([each["gain"] for each in gains], digits=3),
+                _range([row["usage_r2"] for row in found]),
+            ]
+        )
+    first = next(iter(result["scores"].values()))[0]
+    for name in dict.fromkeys(row["measure"] for row in first["table"]):
+        if name != "score":
+            values = [[value] for value in _areas(first, name, levels)]
+            rows.append([f"{name} alone", *map(_range, values)])
+    header = ["AUC", "all pairs", "within a gene", "within a factor", "genes alike"]
+    return (
+        f"{_machine(result)} {first['n_positive']:,} of {first['n_pairs']:,} pairs of "
+        f"{first['n_genes']} genes and {first['n_factors']} proteins have a peak. Ranges are over "
+        f"{len(next(iter(result['scores'].values())))} trainings.\n\n{_table(header, rows)}\n"
+        f"{_table(['', 'reading', 'AUC added', 'R² on held-out line'], readings)}"
+    )
+
+
+def _areas(row: dict[str, Any], measure: str, levels: tuple[str, ...]) -> list[float]:
+    table = {(each["measure"], each["level"]): each["auc"] for each in row["table"]}
+    return [table[measure, level] for level in levels]
+
+
+def _range(values: Sequence[float], digits: int = 2) -> str:
+    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _splicing_row(name: str, found: dict[str, Any]) -> list[str]:
     errors = [f"{row['mse']:.4f}" for row in found["folds"]]
     spread = f"{found['mse']:.4f} ({found['mse_sd']:.4f})"
@@ -638,6 +679,7 @@ for name, write in {
     "networks": _networks_benchmark,
     "deeplift": _deeplift_benchmark,
     "splicing": _splicing_benchmark,
+    "evidence": _evidence_benchmark,
     "typing": _typing_benchmark,
     "ablation": _ablation_benchmark,
     "ladder": _ladder_benchmark,
