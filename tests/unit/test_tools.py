@@ -176,6 +176,8 @@ def test_plots_read_what_the_tools_wrote(trained, written):
     tgem.tl.rank_genes(written, n_genes=10)
     tgem.tl.ablation(written, model, fractions=[0.1, 0.2], n_random=1, indices=range(20))
     tgem.tl.attention_necessity(written, model, indices=range(20), n_bootstrap=50)
+    tgem.tl.calibration(written, model)
     elsewhere = {"attention_entropy", "cell_type_specific_genes", "hubs", "network", "stability"}
+    elsewhere |= {"regulation_evaluation"}
     for name in set(tgem.pl.__all__) - elsewhere:
         getattr(tgem.pl, name)(written, show=False)
