@@ -95,7 +95,7 @@ def find_shift(
     :math:`\pi_c \propto \sum_i p_{ic} + 0.05\, n \rho_c` (:math:`\rho` the shares of the training
     cells); the same mixture of training cells has the mean levels :math:`\sum_c \pi_c \mu_c`. What
     the batch's mean lacks of them is its shift, less the part that chance explains (James-Stein):
-    :math:`d\,\max(0,\ 1 - \sum_g s_g^2 / n / \lVert d \rVert^2)`. The shifted cells get new
+    :math:`d\,\max(0,\ 1 - \sum_g (s_g^2 + 1/n) / n / \lVert d \rVert^2)`. The shifted cells get new
     probabilities, from the sum of the network's logits and the correlations with the classes over
     0.05; the first ones come from correlations alone.
 
@@ -111,7 +111,9 @@ def find_shift(
     is_known = class_shares > 0
     n_batches, n_genes = cells.mean.shape
     sizes = np.bincount(cells.batches, minlength=n_batches)
-    noise = cells.variance.sum(axis=1) / np.maximum(sizes, 1)
+    # one more cell, as variable as the training cells: the variance of a single one is not 0
+    spread = cells.variance.sum(axis=1) + n_genes / np.maximum(sizes, 1)
+    noise = spread / np.maximum(sizes, 1)
     offsets, kept = np.zeros((n_batches, n_genes)), np.zeros(n_batches)
     moved = _towards_labelled(cells, class_levels, offsets)
     likeness, _ = scores(offsets, moved)
