@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -89,16 +90,16 @@ def overall(blocks: Iterable[Compared]) -> dict[str, float]:
             found = _correlations(block.measured, block.predicted, known, ranks=ranks)
             correlations[int(ranks)] += np.nan_to_num(found).sum()
         n_samples += len(known)
-    n_values, squared, of_baseline, error, spread, *products = sums
+    n_values, squared, of_baseline, error, spread, *products = sums.tolist()
     if not n_values:
         msg = "Expected measured isoforms of the model to compare with, found none."
         raise ValueError(msg)
-    length = np.sqrt(spread * products[0])
+    length = math.sqrt(spread * products[0])
     return {
         "mse": squared / n_values,
         "mse_mean_usage": of_baseline / n_values,
-        "pearson": correlations[0] / n_samples,
-        "spearman": correlations[1] / n_samples,
+        "pearson": float(correlations[0]) / n_samples,
+        "spearman": float(correlations[1]) / n_samples,
         "usage_r2": 1 - error / max(spread, 1e-12),
         "usage_pearson": products[1] / length if length > 0 else 0.0,
         "n_samples": n_samples,
