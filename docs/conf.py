@@ -655,6 +655,53 @@ def _unseen_table(result: dict[str, Any], labels: str) -> str:
     return _table(header, [*rows, mean + [""] * bool(neighbours)])
 
 
+def _transfer_benchmark() -> str:
+    """Tables of labels in another laboratory's cells, and of genes that are missing."""
+    path = RESULTS / "transfer.json"
+    if not path.exists():
+        return "Not measured yet: `python benchmarks/transfer.py` writes the results.\n"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    parts = [_machine(result)]
+    if found := result["pairs"].get("kang"):
+        names = list(next(iter(found.values()))["parts"])
+        types = list(next(iter(found.values()))["parts"]["all"]["recall"])
+        parts += [
+            "**Kang 2018**: balanced accuracy of all cells and of parts of them",
+            _table(
+                ["", *names],
+                [
+                    [row["title"], *_scores_of(row, names, "balanced_accuracy")]
+                    for row in found.values()
+                ],
+            ),
+            "All cells: accuracy, and the share of each type that got its label",
+            _table(
+                ["", "accuracy", *types],
+                [
+                    [
+                        row["title"],
+                        *_scores_of(row, ["all"], "accuracy"),
+                        *(f"{row['parts']['all']['recall'][each]:.2f}" for each in types),
+                    ]
+                    for row in found.values()
+                ],
+            ),
+        ]
+    if curves := result["missing"]:
+        shares = list(next(iter(curves.values()))["accuracy"])
+        rows = [
+            [row["title"], *(f"{row['accuracy'][share]['mean']:.3f}" for share in shares)]
+            for row in curves.values()
+        ]
+        header = ["share of genes missing", *(f"{float(share):.0%}" for share in shares)]
+        parts += ["**Missing genes**: accuracy on held-out cells", _table(header, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _scores_of(row: dict[str, Any], parts: list[str], score: str) -> list[str]:
+    return [f"{row['parts'][part][score]:.3f}" for part in parts]
+
+
 def _spread(found: dict[str, Any] | None, sign: str = "") -> str:
     if found is None:
         return ""
@@ -684,6 +731,7 @@ for name, write in {
     "ablation": _ablation_benchmark,
     "ladder": _ladder_benchmark,
     "calibration": _calibration_benchmark,
+    "transfer": _transfer_benchmark,
     "epiattention": _epiattention_benchmark,
     "bin_signal": _bin_signal_benchmark,
 }.items():

@@ -1,0 +1,1 @@
+"""What `benchmarks/transfer.py` runs: data sets, methods, one measurement, the report."""
