@@ -30,18 +30,19 @@ TITLES = {"populations": "Population left out", "gates": "Sort gate left out"}
 
 def draw(result: dict[str, Any], path: Path) -> None:
     """Draw a panel of reliability, and one for each kind of labels."""
-    unseen = result["unseen"]
-    heights = [max(len(each["n_unseen"]), 5) for each in unseen.values()]
-    figure, panels = plt.subplots(
+    unseen, is_calibrated = result["unseen"], bool(result["calibration"])
+    heights = [len(each["n_unseen"]) for each in unseen.values()]
+    figure, grid = plt.subplots(
         1,
-        1 + len(unseen),
-        figsize=(3.6 + 4.2 * len(unseen), 1.4 + 0.3 * max([*heights, 8])),
+        max(is_calibrated + len(unseen), 1),
+        figsize=(3.6 * is_calibrated + 4.6 * len(unseen) + 1, 1.4 + 0.3 * max([*heights, 8])),
         layout="constrained",
         squeeze=False,
     )
-    if result["calibration"]:
-        draw_reliability(panels[0][0], result["calibration"])
-    for axes, (labels, found) in zip(panels[0][1:], unseen.items(), strict=True):
+    panels = list(grid[0])
+    if is_calibrated:
+        draw_reliability(panels.pop(0), result["calibration"])
+    for axes, (labels, found) in zip(panels, unseen.items(), strict=False):
         draw_unseen(axes, found, result["titles"])
         axes.set_title(TITLES[labels], fontsize="small")
     figure.savefig(path, dpi=150)

@@ -49,6 +49,7 @@ def report(folder: Path, data: str) -> dict[str, Any]:
             if any(row["labels"] == labels for row in unseen)
         },
         "neighbours": json.loads(neighbours.read_text()) if neighbours.exists() else {},
+        "threads": ", ".join(sorted({str(row["threads"]) for row in [*folds, *unseen]})),
         "sources": sorted(
             {row["source"] for row in [*folds, *(r for r in unseen if r["method"] == OURS)]}
         ),

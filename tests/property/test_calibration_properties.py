@@ -100,6 +100,16 @@ def test_too_few_cells_leave_probabilities_as_they_are():
     assert enough.n_cells == FEWEST_CELLS
 
 
+def test_cells_that_set_the_scale_before_count_as_validation_cells_do():
+    # as many cells say 1 as say T: the logarithm of the temperature is about halfway
+    logits, codes = simulated(3, 4000, sharpness=1.2)
+    alone = math.log(calibrated(logits, codes).temperature)
+    both = math.log(calibrated(logits, codes, n_scaled=4000).temperature)
+    assert alone == pytest.approx(math.log(1.2), abs=0.08)
+    assert both == pytest.approx(alone / 2, abs=0.02)
+    assert abs(math.log(calibrated(logits, codes, n_scaled=10**6).temperature)) < 0.001
+
+
 # -- errors ---------------------------------------------------------------------------------
 
 

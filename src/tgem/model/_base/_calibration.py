@@ -45,14 +45,33 @@ class Calibration(NamedTuple):
         return f"confidence: temperature {self.temperature:.2f}, by {self.n_cells} validation cells"
 
 
-def calibrated(logits: Array, codes: Array) -> Calibration:
-    """Fit the temperature, if there are cells enough."""
+def calibrated(logits: Array, codes: Array, *, n_scaled: int = 0) -> Calibration:
+    """Fit the temperature, if there are cells enough.
+
+    Parameters
+    ----------
+    logits, codes
+        Of the validation cells.
+    n_scaled
+        Other cells, not trained on either, whose likelihood has set the scale of the logits
+        already. They speak for a temperature of 1, each as loudly as a validation cell.
+    """
     if not len(codes):
         return Calibration()
     if len(codes) < FEWEST_CELLS:
         reason = f"there are only {len(codes)} validation cells, fewer than {FEWEST_CELLS}"
         return Calibration(1.0, len(codes), reason)
-    return Calibration(fit_temperature(logits, codes), len(codes), "")
+    prior_cells = PRIOR_CELLS + n_scaled * _information(logits)
+    temperature = fit_temperature(logits, codes, prior_cells=prior_cells)
+    return Calibration(temperature, len(codes), "")
+
+
+def _information(logits: Array) -> float:
+    """What a cell says of the temperature near 1: the loss's curvature, mean over cells."""
+    logits = np.asarray(logits, dtype=np.float64)
+    p = softmax(logits, axis=1)
+    centred = logits - (p * logits).sum(axis=1, keepdims=True)
+    return float((p * centred**2).sum(axis=1).mean())
 
 
 def fit_temperature(logits: Array, codes: Array, *, prior_cells: float = PRIOR_CELLS) -> float:

@@ -52,7 +52,12 @@ class MeasuredModel(LabelledModel):
             dataset.read(self._labels, split.validation),
             novelty=self._novelty_of(logits, None, split.validation),
             trained=np.unique(codes),
+            n_scaled=self._n_scaled(len(codes)),
         )
+
+    def _n_scaled(self, n_train: int) -> int:
+        """Number of cells whose likelihood has set the scale of the logits in training."""
+        return 0
 
     def _beside_weights(self) -> tuple[dict[str, Any], dict[str, Array]]:
         return self._reliability.as_saved()

@@ -66,7 +66,13 @@ class Reliability:
 
 
 def reliability(
-    space: TrainingSpace, logits: Array, codes: Array, *, novelty: Array, trained: Array
+    space: TrainingSpace,
+    logits: Array,
+    codes: Array,
+    *,
+    novelty: Array,
+    trained: Array,
+    n_scaled: int = 0,
 ) -> Reliability:
     """Measure on validation cells how far the classifier can be trusted.
 
@@ -79,6 +85,8 @@ def reliability(
     trained
         Classes with training cells. Others, to which the network gives next to no probability,
         have no say in the temperature.
+    n_scaled
+        Cells that have set the scale of the logits (:func:`calibrated`).
     """
     known = np.isin(codes, trained)
     p = softmax(np.asarray(logits, dtype=np.float64), axis=1)

@@ -14,6 +14,7 @@ from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
 from tgem.model.tgem._class_queries import ClassQueryModule
 from tgem.model.tgem._context_gain import ContextGain
+from tgem.model.tgem._linear_start import MOST_CELLS_TUNED
 from tgem.model.tgem._presets import PRESETS
 from tgem.model.tgem._training import linear_first, standardize
 from tgem.model.tgem._transfer import TransferableModel
@@ -182,6 +183,12 @@ class TGEM(TransferableModel):
                 yield seen
         else:
             yield cells
+
+    def _n_scaled(self, n_train: int) -> int:
+        # the linear start's scale is the most likely one for cells left out in five folds
+        if isinstance(self.module, ClassQueryModule):
+            return min(n_train, MOST_CELLS_TUNED)
+        return super()._n_scaled(n_train)
 
     def _count_attention(self) -> None:
         if isinstance(self.module, ClassQueryModule):
