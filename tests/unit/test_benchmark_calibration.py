@@ -150,7 +150,12 @@ def test_pooled_error_and_floor_of_calibrated_folds(tmp_path):
         names = ("before", "after", "logistic_regression")
         rows.append(
             {"data": "x", "fold": fold, "temperature": 1.0, "n_train": 1, "n_validation": 1}
-            | {"probabilities": dict.fromkeys(names, kept), "sets": {}, "source": "s"}
+            | {
+                "probabilities": dict.fromkeys(names, kept),
+                "sets": {},
+                "source": "s",
+                "threads": "1",
+            }
         )
     (tmp_path / "folds.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
     found = report(tmp_path, "x")["calibration"]["probabilities"]["after"]
