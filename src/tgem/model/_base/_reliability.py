@@ -91,4 +91,5 @@ def reliability(
     known = np.isin(codes, trained)
     p = softmax(np.asarray(logits, dtype=np.float64), axis=1)
     own = np.take_along_axis(p, codes[:, None], axis=1)[:, 0]
-    return Reliability(calibrated(logits[known], codes[known]), space, np.asarray(novelty), 1 - own)
+    calibration = calibrated(logits[known], codes[known], n_scaled=n_scaled)
+    return Reliability(calibration, space, np.asarray(novelty), 1 - own)
