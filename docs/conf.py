@@ -360,18 +360,27 @@ def _splicing_benchmark() -> str:
 
 
 def _evidence_benchmark() -> str:
-    """Areas of each score and baseline against bound RNAs, and the readings."""
+    """Areas of each score and baseline against bound RNAs, for each set of factors."""
     result = json.loads((RESULTS / "regulation_evidence.json").read_text(encoding="utf-8"))
+    names = {"splicing_factor": "splicing factors", "rbp": "RNA-binding proteins"}
+    parts = [_evidence_of(found, names[key]) for key, found in result["factors"].items()]
+    return "\n".join([_machine(result), "", *parts])
+
+
+def _evidence_of(result: dict[str, Any], called: str) -> str:
     levels = ("all", "within_gene", "within_factor", "matched")
     rows, readings = [], []
     for name, found in result["scores"].items():
         areas = [_areas(row, "score", levels) for row in found]
         rows.append([name, *(_range(values) for values in zip(*areas, strict=True))])
         gains = [next(each for each in row["added"] if each["metric"] == "auc") for row in found]
+        within = [each for row in found for each in row["table"] if each["measure"] == "score"]
+        within = [each for each in within if each["level"] == "within_gene"]
         readings.append(
             [
                 name,
                 "; ".join(dict.fromkeys(row["reading"] for row in found)),
+                _range([each["p_value_margins"] for each in within]),
                 _range([each["gain"] for each in gains], digits=3),
                 _range([row["usage_r2"] for row in found]),
             ]
@@ -382,11 +391,12 @@ def _evidence_benchmark() -> str:
             values = [[value] for value in _areas(first, name, levels)]
             rows.append([f"{name} alone", *map(_range, values)])
     header = ["AUC", "all pairs", "within a gene", "within a factor", "genes alike"]
+    columns = ["", "reading", "p within a gene", "AUC added", "R² on held-out line"]
     return (
-        f"{_machine(result)} {first['n_positive']:,} of {first['n_pairs']:,} pairs of "
-        f"{first['n_genes']} genes and {first['n_factors']} proteins have a peak. Ranges are over "
-        f"{len(next(iter(result['scores'].values())))} trainings.\n\n{_table(header, rows)}\n"
-        f"{_table(['', 'reading', 'AUC added', 'R² on held-out line'], readings)}"
+        f"**{result['n_factors']:,} {called} as factors.** {first['n_positive']:,} of "
+        f"{first['n_pairs']:,} pairs of {first['n_genes']} genes and {first['n_factors']} proteins "
+        f"have a peak. Ranges are over {len(next(iter(result['scores'].values())))} trainings.\n\n"
+        f"{_table(header, rows)}\n{_table(columns, readings)}"
     )
 
 
@@ -598,7 +608,7 @@ def _calibration_benchmark() -> str:
     if not path.exists():
         return "Not measured yet: `python benchmarks/calibration.py` writes the results.\n"
     result = json.loads(path.read_text(encoding="utf-8"))
-    parts = [_machine(result)]
+    parts = [_machine(result | {"machine": result["machine"] | {"threads": result["threads"]}})]
     if found := result["calibration"]:
         parts += [
             f"**Probabilities**: {found['n_cells']:,} cells in {found['n_folds']} folds; "

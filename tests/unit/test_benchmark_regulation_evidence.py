@@ -30,12 +30,18 @@ def test_quick_run(tmp_path):
     subprocess.run(command, check=True, capture_output=True)
     result = json.loads((tmp_path / "regulation_evidence.json").read_text())
     check(result, n_seeds=1)
-    assert result["n_factors"] == 6
+    assert {found["n_factors"] for found in result["factors"].values()} == {6}
+
+
+def every_score(result):
+    return [rows for found in result["factors"].values() for rows in found["scores"].values()]
 
 
 def check(result, n_seeds):
-    assert set(result["scores"]) == {"usage, rms", "usage, max", "sigmoid, max"}
-    for rows in result["scores"].values():
+    assert set(result["factors"]) == {"splicing_factor", "rbp"}
+    for found in result["factors"].values():
+        assert set(found["scores"]) == {"usage, rms", "usage, max", "sigmoid, max"}
+    for rows in every_score(result):
         assert [row["seed"] for row in rows] == list(range(n_seeds))
         for row in rows:
             table = pd.DataFrame(row["table"])
@@ -47,8 +53,8 @@ def check(result, n_seeds):
 
 def test_kept_result():
     result = json.loads((BENCHMARKS / "results" / "regulation_evidence.json").read_text())
-    check(result, n_seeds=len(result["scores"]["usage, rms"]))
-    for rows in result["scores"].values():
+    check(result, n_seeds=3)
+    for rows in every_score(result):
         assert {row["n_positive"] for row in rows} == {rows[0]["n_positive"]}
 
 
