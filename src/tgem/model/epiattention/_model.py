@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -60,7 +61,8 @@ class EpiAttention(ExplainedEpigenome):
         column of 0 and 1 is taken as it is.) ``"regression"``: how high is its log expression?
     preset
         ``"standardized"`` (default): inputs on the scale of the training genes, residual
-        connections, dropout. ``"paper"``: the published layers and training, with three faults
+        connections, dropout, and a penalised linear prediction of marks and methylation that is
+        added to the network's. ``"paper"``: the published layers and training, with three faults
         mended (see the notes).
     dropout
         Dropout, where it should differ from the preset's.
@@ -314,12 +316,46 @@ class EpiAttention(ExplainedEpigenome):
         if self._task == "regression":
             self.module.target_mean.fill_(float(targets[:, 0].mean()))
             self.module.target_scale.fill_(max(float(targets[:, 0].std()), 1e-6))
-        if field_states(self.registry_)[EXPRESSION_KEY]["is_binary"]:
+        if not field_states(self.registry_)[EXPRESSION_KEY]["is_binary"]:
+            for code in range(len(self.module.threshold)):
+                values = targets[targets[:, 1] == code, 0]
+                if len(values):
+                    self.module.threshold[code] = float(np.median(values))
+        if self.module.linear is not None:
+            self._fit_linear(dataset, cells, torch.from_numpy(targets))
+
+    def _fit_linear(
+        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], targets: torch.Tensor
+    ) -> None:
+        """Fit the linear part, genes or groups of genes kept together."""
+        module, linear = self.module, self.module.linear
+        assert linear is not None
+        values = [
+            linear.values(module.scales, *module.masked(*inputs)).cpu().numpy()
+            for inputs in self._batches(dataset, cells, SCAN_GENES)
+        ]
+        if self._task == "regression":
+            wanted = (targets[:, 0] - module.target_mean) / module.target_scale
+        else:
+            wanted = 2 * module.is_high(targets) - 1
+        named = self.registry_[SETUP_ARGS]
+        groups = _genes.groups_of(self._data(None), named["gene_key"], named["group_key"])
+        linear.fit(np.concatenate(values), wanted.double().numpy(), groups[cells])
+
+    @contextmanager
+    def _around_training(
+        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], *, seed: int
+    ) -> Iterator[np.ndarray[Any, Any]]:
+        """Train the network alone; afterwards the linear part counts beside it."""
+        linear = self.module.linear
+        if linear is None:
+            yield cells
             return
-        for code in range(len(self.module.threshold)):
-            values = targets[targets[:, 1] == code, 0]
-            if len(values):
-                self.module.threshold[code] = float(np.median(values))
+        linear.take_part(counts=False)
+        try:
+            yield cells
+        finally:
+            linear.take_part(counts=True)
 
     def _blocks(
         self, dataset: FieldDataset, name: str, cells: np.ndarray[Any, Any]

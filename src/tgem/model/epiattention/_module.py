@@ -10,6 +10,7 @@ from torchmetrics import MetricCollection
 
 from tgem.model.epiattention._branches import FactorBranch, HistoneBranch, MethylationBranch
 from tgem.model.epiattention._inputs import Grid, GridScale, separate
+from tgem.model.epiattention._linear import LINEAR_MODALITIES, LinearPart
 from tgem.model.epiattention._metrics import HighAccuracy, HighAUROC, MeasuredError
 from tgem.nn.focal_loss import focal_loss
 from tgem.nn.fusion import AttentionFusion
@@ -61,6 +62,8 @@ class EpiAttentionModule(SupervisedModule):
     dropout
         Share of the factors' features, the latent vector, and the classifier's hidden units that
         is dropped in training.
+    linear
+        Whether a penalised linear prediction of marks and methylation is added to the network's.
     n_attentions
         Attentions of the fusion.
     n_embedding
@@ -82,6 +85,7 @@ class EpiAttentionModule(SupervisedModule):
         standardize: bool = False,
         residual: bool = False,
         dropout: float = 0.0,
+        linear: bool = False,
         n_attentions: int = 10,
         n_embedding: int = 8,
     ) -> None:
@@ -106,6 +110,8 @@ class EpiAttentionModule(SupervisedModule):
         self.classifier = nn.Sequential(
             nn.Linear(n_inputs, 32), nn.ReLU(), nn.Dropout(dropout), nn.Linear(32, 1)
         )
+        has_linear = linear and any(name in LINEAR_MODALITIES for name in grids)
+        self.linear = LinearPart(grids, n_cell_types, task=task) if has_linear else None
         self.register_buffer("threshold", torch.full((max(n_cell_types, 1),), 0.5))
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_scale", torch.ones(()))
@@ -155,16 +161,19 @@ class EpiAttentionModule(SupervisedModule):
 
     def outputs(self, *inputs: Tensor) -> Tensor:
         """Outputs from what :meth:`masked` returns, ``(n_obs, 1)``."""
-        return self.decide(self.encode(*inputs).latent, *inputs[2 * len(self.names) :])
+        output = self.decide(self.encode(*inputs).latent, *inputs[2 * len(self.names) :])
+        if self.linear is not None:
+            output = self.linear.join(output, self.scales, *inputs)
+        if self.task == "regression":
+            return self.target_mean + self.target_scale * output
+        return output
 
     def decide(self, latent: Tensor, *cell_type: Tensor) -> Tensor:
-        """Outputs, ``(n_obs, 1)``, from the latent vector and the cell type."""
+        """The network's own output, ``(n_obs, 1)``: a logit, or standard deviations."""
         hidden = self.dropout(latent)
         if self.cell_type is not None:
             hidden = torch.cat([hidden, self.cell_type(cell_type[0].long())], 1)
         output: Tensor = self.classifier(hidden)
-        if self.task == "regression":
-            return self.target_mean + self.target_scale * output
         return output
 
     def forward(self, *inputs: Tensor) -> Tensor:
