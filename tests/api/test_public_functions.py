@@ -111,7 +111,7 @@ def test_no_slot_key_is_spelled_out_elsewhere():
     source = Path(tgem.__file__).parent
     spelled = [slot.key() for slot in keys.SLOTS]
     for file in source.rglob("*.py"):
-        if file.name in ("keys.py", "_demo.py"):
+        if "keys" in file.parts or file.name == "_demo.py":
             continue
         code = "\n".join(_statements(file))
         for key in spelled:
