@@ -1,0 +1,1 @@
+"""Data, methods and report of the benchmark of epigenomes."""
