@@ -15,8 +15,12 @@ DECODERS = ("usage", "additive", "sigmoid")
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("splicing")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("splicing")
+
+
+@pytest.fixture(scope="module")
+def result(folder):
     command = [sys.executable, str(BENCHMARKS / "splicing.py"), "--quick", "--out", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     return json.loads((folder / "splicing.json").read_text())
@@ -47,9 +51,42 @@ def test_all_are_compared_with_the_same_baseline(result):
         assert {row["setting"] for row in found["folds"]} <= {"a", "b"}
 
 
+@pytest.mark.slow
+def test_baselines_and_decoders_are_compared_on_the_same_isoforms(result):
+    assert "ridge, usage" in result["baselines"]
+    for found in result["baselines"].values():
+        for row, own in zip(found["folds"], result["decoders"]["usage"]["folds"], strict=True):
+            assert row["line"] == own["line"]
+            assert row["mse_mean_usage"] == pytest.approx(own["mse_mean_usage"], rel=1e-4)
+    others = {*result["baselines"], *result["decoders"]} - {"usage"}
+    assert set(result["differences"]) == others
+    folds = zip(*(result["decoders"][name]["folds"] for name in ("usage", "sigmoid")), strict=True)
+    change = np.mean([ours["mse"] - theirs["mse"] for ours, theirs in folds])
+    assert result["differences"]["sigmoid"]["mse"] == pytest.approx(change)
+
+
+@pytest.mark.slow
+def test_other_cohorts_and_fewer_lines_are_there(result):
+    assert set(result["cohorts"]) == {"lymphoblasts", "cells", "tumours"}
+    for name, found in result["cohorts"].items():
+        expected = {"psi"} if name == "tumours" else {"usage", "additive", "sigmoid"}
+        assert expected | {"mean usage", "ridge, usage"} <= set(found["methods"])
+        for method in found["methods"].values():
+            assert np.isfinite([row["mse"] for row in method["folds"]]).all()
+    assert list(result["learning_curve"]) == ["1", "2"]
+    for found in result["learning_curve"].values():
+        assert all(len(row["folds"]) == 3 for row in found.values())
+
+
+@pytest.mark.slow
+def test_the_figure_is_drawn(result, folder):
+    assert (folder / "splicing.png").stat().st_size > 10_000
+
+
 def test_the_held_out_line_plays_no_part_in_the_choice(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import splicing
+    from isoforms import decoders
 
     seen = []
 
@@ -57,9 +94,9 @@ def test_the_held_out_line_plays_no_part_in_the_choice(monkeypatch):
         seen.append((set(splicing.lines_of(mdata)), held))
         return {"mse": {"a": 2.0, "b": 1.0}[setting.name]}
 
-    monkeypatch.setattr(splicing, "score", score)
+    monkeypatch.setattr(decoders, "score", score)
     settings = (splicing.Setting("a"), splicing.Setting("b"))
     mdata = splicing.simulated()
     chosen = splicing.chosen_setting(mdata, "line 0", settings, decoder="usage")
     assert chosen.name == "b"
-    assert seen == 2 * [({"line 1", "line 2"}, "line 1")]
+    assert seen == 2 * [({"line 1", "line 2"}, line) for line in ("line 1", "line 2")]
