@@ -19,8 +19,8 @@ OURS, OTHER = "#c0392b", "#34495e"
 TITLES = {
     "usage": "DeepSF, default",
     "psi": "DeepSF, PSI",
-    "additive": "DeepSF as published",
-    "sigmoid": "DeepRBP as published",
+    "additive": "DeepSF, published decoder",
+    "sigmoid": "DeepRBP, published decoder",
     "mean usage": "mean usage and gene",
     "mean usage of the other samples": "own mean usage and gene",
     "mean of logarithms": "mean of logarithms",
