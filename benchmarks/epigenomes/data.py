@@ -57,7 +57,9 @@ class Genes:
         target = self.target
         if self.task == "regression":
             target = np.searchsorted(np.quantile(target, (0.25, 0.5, 0.75)), target)
-        return np.asarray(2 * target.astype(int) + (self.cell_type == self.cell_type.max()))
+        return np.asarray(
+            2 * target.astype(int) + (self.cell_type == np.unique(self.cell_type)[-1])
+        )
 
     def adata(self, *, logarithm: bool = False) -> AnnData:
         """The genes as EpiAttention reads them."""

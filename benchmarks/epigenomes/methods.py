@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from epigenomes.data import Array, Genes, validation_of
 from epigenomes.networks import network
 from tgem.model import EpiAttention
+from tgem.model.epiattention._presets import PRESETS
 
 OURS = "tgem"
 Fitted = Callable[[Genes], Array]
@@ -65,6 +66,10 @@ def epiattention(training: Genes, settings: dict[str, Any], seed: int) -> Fitted
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    wanted = settings["max_epochs"] or PRESETS[settings["preset"]].training["max_epochs"]
+    if len(model.history) < wanted:  # stopped from outside: a result of it must not be kept
+        msg = f"Expected {wanted} epochs, found {len(model.history)}."
+        raise RuntimeError(msg)
     return lambda genes: model.predict(genes.adata(logarithm=logarithm), soft=True)
 
 
