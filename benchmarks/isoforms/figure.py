@@ -38,7 +38,7 @@ CURVE_COLORS = {
 }
 LARGEST_RATIO = 1.6
 LABELS = {
-    "ratio": "Squared error relative to mean usage and gene",
+    "ratio": "Error relative to mean usage",
     "usage_r2": "R² of deviations from mean usage",
 }
 
@@ -78,7 +78,7 @@ def _folds(axes: Axes, methods: dict[str, Any], metric: str, title: str) -> None
     """A point for each fold and a line for the mean; points beyond the limits are said in words."""
     best_first = sorted(methods, key=lambda name: np.mean(_values(methods[name], metric)))
     names = best_first[::-1] if metric == "ratio" else best_first
-    low, high = (0.5, LARGEST_RATIO) if metric == "ratio" else (-0.6, 0.3)
+    low, high = (0.3, LARGEST_RATIO) if metric == "ratio" else (-0.6, 0.3)
     shown = [value for name in names for value in _values(methods[name], metric)]
     low, high = max(low, min(shown) - 0.03), min(high, max(shown) + 0.03)
     for at, name in enumerate(names):
