@@ -757,11 +757,16 @@ def _transfer_benchmark() -> str:
         return "Not measured yet: `python benchmarks/transfer.py` writes the results.\n"
     result = json.loads(path.read_text(encoding="utf-8"))
     parts = [_machine(result)]
-    if found := result["pairs"].get("kang"):
+    for pair, title in {
+        "kang": "Kang 2018",
+        "kang_shared_types": "Kang 2018, only the four shared types in the training cells",
+    }.items():
+        if not (found := result["pairs"].get(pair)):
+            continue
         names = list(next(iter(found.values()))["parts"])
         types = list(next(iter(found.values()))["parts"]["all"]["recall"])
         parts += [
-            "**Kang 2018**: balanced accuracy of all cells and of parts of them",
+            f"**{title}**: balanced accuracy of all cells and of parts of them",
             _table(
                 ["", *names],
                 [

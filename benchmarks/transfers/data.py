@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def cells_of(counts: Any, labels: Array, groups: Array, genes: Array) -> Cells:
     return Cells(values.astype(np.float32), counts, labels, groups, genes)
 
 
-def read_kang() -> Pair:
+def read_kang(*, shared_types_only: bool = False) -> Pair:
     """Sorted cells to train on; Kang's, of two donors at rest and stimulated, to label."""
     ours, theirs = read_h5ad("fasttopics_pbmc_facs.h5ad"), read_h5ad("muscat_kang.h5ad")
     genes = ours.var_names[ours.var_names.isin(theirs.var_names)]
@@ -66,6 +67,8 @@ def read_kang() -> Pair:
         np.array(ours.obs_names, dtype=str),
         names,
     )
+    if shared_types_only:
+        training = training[np.flatnonzero(np.isin(training.labels, SHARED))]
     samples = theirs.obs["sample_id"].astype(str).to_numpy()
     labels = np.array([coarse(label) for label in theirs.obs["cell_type"]])
     new = cells_of(theirs[:, genes].X, labels, samples, names)
@@ -93,4 +96,8 @@ def read_synthetic() -> Pair:
     return Pair(sides[0], sides[1], {"all": np.arange(len(sides[1].labels))})
 
 
-PAIRS: dict[str, Callable[[], Pair]] = {"kang": read_kang, "synthetic": read_synthetic}
+PAIRS: dict[str, Callable[[], Pair]] = {
+    "kang": read_kang,
+    "kang_shared_types": partial(read_kang, shared_types_only=True),
+    "synthetic": read_synthetic,
+}
