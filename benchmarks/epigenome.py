@@ -21,6 +21,7 @@ import argparse
 import json
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,8 +77,18 @@ def subset(genes: Genes, cells: np.ndarray[Any, Any], share: float) -> np.ndarra
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """All whole lines; a run that was killed may have left half a one."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Add a line, after ending what a run that was killed may have left of another."""
+    cut_off = path.exists() and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" * cut_off + json.dumps(row) + "\n")
 
 
 def measure(data: str, chosen: dict[str, Method], options: argparse.Namespace) -> None:
@@ -109,8 +120,7 @@ def measure(data: str, chosen: dict[str, Method], options: argparse.Namespace) -
             "wall_s": time.perf_counter() - wall,
             "process_s": time.process_time() - cpu,
         }
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append(path, row)
         clock = time.strftime("%H:%M:%S")
         print(f"{clock}  {data}  {job}  {row['process_s']:.1f} s", flush=True)
 

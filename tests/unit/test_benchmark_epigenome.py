@@ -34,7 +34,9 @@ def test_a_run_is_complete_and_goes_on_where_it_was(tmp_path):
     path.write_text(first[: first.rstrip().rfind("\n") + 20])  # killed while writing
     again = run(tmp_path)
     assert again.count("Job(") == 1
-    rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+    lines = path.read_text().splitlines()
+    rows = [json.loads(line) for line in lines if line.endswith("}")]
+    assert len(lines) == len(rows) + 1  # the half one was ended, not gone on with
     tested = np.sort(np.concatenate([r["test"] for r in rows if r["method"] == "tgem"][:3]))
     np.testing.assert_array_equal(tested, np.arange(len(tested)))
     result = json.loads((tmp_path / "epigenome.json").read_text())
