@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PAIR_TITLES = {
+    "kang": "Kang 2018; six types in training",
+    "kang_shared_types": "Kang 2018; its four types in training",
+}
+
+
 def draw(result: dict[str, Any], path: Path) -> None:
     pairs = {name: found for name, found in result["pairs"].items() if found}
     figure, axes = plt.subplots(
@@ -26,8 +32,12 @@ def draw(result: dict[str, Any], path: Path) -> None:
             places = [k + (i - len(found) / 2) * 0.8 / len(found) for k in range(len(values))]
             axis.bar(places, values, 0.8 / len(found), label=row["title"])
         axis.set_xticks(range(len(types) + 1), ["balanced\naccuracy", *types])
-        axis.set(title=f"{name}: recall of each type", ylim=(0, 1))
-        axis.legend(fontsize=6, loc="lower left")
+        axis.set(
+            title=PAIR_TITLES.get(name, name), ylabel="share of cells typed rightly", ylim=(0, 1)
+        )
+        axis.legend(
+            fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False
+        )
     axis = axes[0][-1]
     for row in result["missing"].values():
         shares = [float(share) for share in row["accuracy"]]
@@ -39,8 +49,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
             [each["high"] for each in row["accuracy"].values()],
             alpha=0.2,
         )
-    axis.set(xlabel="share of genes missing", ylabel="accuracy", title="held-out cells")
+    axis.set(xlabel="share of genes missing", ylabel="accuracy", title="Sorted cells held out")
     if result["missing"]:
-        axis.legend(fontsize=7)
-    figure.savefig(path, dpi=120)
+        axis.legend(fontsize=7, loc="lower left")
+    figure.savefig(path, dpi=120, bbox_inches="tight")
     plt.close(figure)
