@@ -3,7 +3,8 @@
 Each preset is trained on the training cells of a split of the typing benchmark and labels its test
 cells five times: with each cell's own attention maps, with the mean map of the training cells, with
 another cell's, with shuffled and with uniform maps (``tgem.tl.attention_necessity``). Own less mean
-is the cell-specific share, what attention knows of the single cell::
+is the cell-specific share, what attention knows of the single cell. In one data set the test cells
+are of another laboratory than the training cells, and a split is a seed of the training::
 
     python benchmarks/attention_ladder.py [--data ...] [--presets ...] [--splits 5] [--seeds 10]
 
@@ -34,21 +35,28 @@ from cell_types.transformers import LABELS, as_adata, trained
 from memory import largest_resident_size
 from scipy.stats import spearmanr
 from shared import machine
+from transfers.data import PAIRS
 
 import tgem
 
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
-CONTROL = "interactions"
-TITLES = {CONTROL: "Simulated: products of genes only"}
+CONTROL, OTHER_LABORATORY = "interactions", "kang"
+TITLES = {
+    CONTROL: "Simulated: products of genes only",
+    OTHER_LABORATORY: "Trained on sorted PBMC, four types; tested on Kang 2018",
+}
 RUNGS = ("own", "mean", "other", "shuffled", "uniform")
 COLORS = {"default": "#c0392b", "paper": "#34495e"}
 CELLS_EXPLAINED, TOP_GENES = 200, 50
 
 
 def cells_of(data: str, split: int) -> tuple[Cells, Cells]:
-    """Training and test cells."""
+    """Training and test cells; those of two laboratories are the same in all splits."""
+    if data == OTHER_LABORATORY:
+        pair = PAIRS["kang_shared_types"]()
+        return pair.training, pair.new
     if data == CONTROL:
         adata = tgem.datasets.synthetic_expression(
             3000, 200, n_causal=12, interaction_only=True, seed=100 + split
@@ -82,7 +90,7 @@ def ladder(data: str, preset: str, split: int) -> dict[str, Any]:
     adata = with_labels(test)
     tgem.tl.attention_necessity(adata, model, indices=range(adata.n_obs), seed=split)
     table = adata.uns["tgem_attention_necessity"]
-    table = table[table["class"] == "all"].drop(columns="class")
+    table = table[table["all_cells"]].drop(columns=["class", "all_cells"])
     gain = model.attention_gain
     return {
         "n_train": len(train.labels),
@@ -135,7 +143,7 @@ def key_of(preset: str) -> str:
 def summary(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean over splits of what each rung reaches, and of own less each."""
     result: dict[str, Any] = {"ladder": {}, "seeds": {}}
-    for data in [CONTROL, *DATA]:
+    for data in [CONTROL, OTHER_LABORATORY, *DATA]:
         for preset in COLORS:
             rows = [
                 r
@@ -216,7 +224,12 @@ def draw(result: dict[str, Any], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     real = [name for name in DATA if name not in ("synthetic", "facs_all")]
-    parser.add_argument("--data", nargs="+", choices=[CONTROL, *DATA], default=[CONTROL, *real])
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        choices=[CONTROL, OTHER_LABORATORY, *DATA],
+        default=[CONTROL, OTHER_LABORATORY, *real],
+    )
     parser.add_argument("--presets", nargs="+", choices=list(COLORS), default=["default", "paper"])
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=0)
