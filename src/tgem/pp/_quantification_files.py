@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tgem._core.errors import listed
 
@@ -37,12 +37,13 @@ class SampleFile(NamedTuple):
 
 def find_sample_files(samples: Samples, tool: str) -> list[SampleFile]:
     """Return the file of each sample, in the order given or, within a folder, by name."""
+    given: Any = samples  # users may pass what the types do not allow
     if isinstance(samples, Mapping):
         found = [SampleFile(str(name), _only_file(path, tool)) for name, path in samples.items()]
     elif isinstance(samples, str | Path):
         path = _existing(samples)
         found = [_named(path)] if path.is_file() else _in_folder(path, tool)
-    elif not isinstance(samples, Iterable):
+    elif not isinstance(given, Iterable):
         msg = (
             "Expected `samples` to be a folder, a list of folders or files, or a dictionary from "
             f"sample to file, got {type(samples).__name__}."
