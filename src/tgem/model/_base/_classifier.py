@@ -65,8 +65,8 @@ class ClassifierModel(CalibratedModel):
     ) -> np.ndarray[Any, Any] | pd.DataFrame:
         """Predict the label of each cell.
 
-        Genes are matched by name: their order does not matter, missing ones count as not
-        expressed (with a warning), others are not looked at. The data are not changed, and need
+        Genes are matched by name: their order does not matter, missing ones count as
+        average (with a warning), others are not looked at. The data are not changed, and need
         neither labels nor a set-up. If the model was set up with ``use_raw=True`` and `adata` has
         no ``.raw``, ``adata.X`` is read.
 
