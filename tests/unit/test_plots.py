@@ -31,7 +31,10 @@ SLOTS = (
     keys.STABILITY,
     keys.STABILITY_HUBS,
     keys.ATTENTION_ENTROPY,
+    keys.CALIBRATION,
+    keys.REGULATION_EVALUATION,
 )
+TOOLS = {"attention_entropy": "attention", "regulation_evaluation": "evaluate_regulation"}
 GENES = [f"G{i}" for i in range(30)]
 LABELS = ["CD4+/CD25 T Reg", "B cell", "unseen"]
 
@@ -80,6 +83,8 @@ def adata():
     write_ladder(adata)
     write_specific(adata)
     write_stability(adata)
+    write_calibration(adata)
+    write_regulation_evaluation(adata)
     entropy = {f"layer{layer}_head{head}": [0.9, 0.8, 0.7] for layer in (1, 2) for head in (1, 2)}
     keys.ATTENTION_ENTROPY.write(adata, pd.DataFrame(entropy, index=adata.obs_names))
     return adata
@@ -123,6 +128,24 @@ def write_stability(adata):
     keys.STABILITY.write(adata, edges)
     hubs = keys.HUBS.read(adata)[["class", "gene"]].assign(frequency=[1.0, 0.4], mean_rank=[1, 2])
     keys.STABILITY_HUBS.write(adata, hubs)
+
+
+def write_calibration(adata):
+    rows = [("(all)", 6, 0.65, 0.6, 0.39, 0.78, 20), ("(all)", 9, 0.96, 0.95, 0.83, 0.99, 40)]
+    columns = ["class", "bin", "confidence", "accuracy", "low", "high", "n_cells"]
+    keys.CALIBRATION.write(adata, pd.DataFrame(rows, columns=columns))
+
+
+def write_regulation_evaluation(adata):
+    areas = {"score": 0.8, "n_isoforms": 0.6}
+    rows = [
+        (level, measure, 50, 0.2, area, area - 0.1, area + 0.1, 0.01, 0.02)
+        for level in ("all", "within_gene")
+        for measure, area in areas.items()
+    ]
+    columns = ["level", "measure", "n_comparisons", "base_rate", "auc", "auc_lower", "auc_upper"]
+    table = pd.DataFrame(rows, columns=[*columns, "p_value", "p_value_margins"])
+    keys.REGULATION_EVALUATION.write(adata, table)
 
 
 def write_ranking(adata):
@@ -195,7 +218,7 @@ class TestEveryPlot:
 
     @plots
     def test_missing_slot_names_the_tool(self, adata, plot):
-        tool = plot.__name__.replace("attention_entropy", "attention")
+        tool = TOOLS.get(plot.__name__, plot.__name__)
         with pytest.raises(KeyError, match=rf"tgem\.tl\.{tool}\("):
             plot(adata, key_added="absent")
 
