@@ -270,7 +270,7 @@ def test_bad_files_are_named(tmp_path):
     genes = gene_frame(("chr1", 500, "+"))
     with pytest.raises(FileNotFoundError, match=r"absent\.bw, found nothing"):
         binned(tmp_path / "absent.bw", genes)
-    with pytest.raises(ValueError, match=r"empty\.bw, the file is empty"):
+    with pytest.raises(ValueError, match=r"empty\.bw, found an empty file"):
         binned(write_text(tmp_path / "empty.bw", ""), genes)
     whole = write_text(
         tmp_path / "t.bg.gz", "".join(f"chr1\t{i}\t{i + 1}\t{i}\n" for i in range(9999))

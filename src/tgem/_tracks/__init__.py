@@ -12,7 +12,7 @@ from tgem._tracks._chromosomes import (
     match_chromosomes,
     plain_name,
 )
-from tgem._tracks._lines import existing_file, first_fields, is_header, numbered_lines
+from tgem._tracks._lines import first_fields, is_header, numbered_lines
 from tgem._tracks._methylation import MethylationSites, read_methylation
 from tgem._tracks._regions import Regions
 
@@ -24,7 +24,6 @@ __all__ = [
     "bin_track",
     "canonical_genome",
     "chromosome_sizes",
-    "existing_file",
     "first_fields",
     "is_header",
     "known_genome",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tgem._core.files import existing_file, is_gzipped
 from tgem._tracks._bedgraph import bin_bedgraph
 from tgem._tracks._bigwig import BIGBED, BIGWIG, bigwig_sizes, bin_bigwig
-from tgem._tracks._lines import GZIP, existing_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def track_kind(path: object) -> tuple[Path, str]:
             "`bigBedToBed` and `bedtools genomecov -bga`."
         )
         raise ValueError(msg)
-    if b"\0" in start and start[:2] != GZIP:
+    if b"\0" in start and not is_gzipped(file):
         msg = f"{file}: expected {WHAT}, found another binary format."
         raise ValueError(msg)
     return file, "bedgraph"

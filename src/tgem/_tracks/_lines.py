@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from tgem._core.files import is_gzipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-GZIP = b"\x1f\x8b"
 HEADERS = ("#", "track", "browser")
 #: What reading a damaged text file raises.
 DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError)
 
 
-def existing_file(path: object, what: str) -> Path:
-    """Return the path of a file that exists and holds something."""
-    if not isinstance(path, str | Path):
-        msg = f"Expected the path of {what}, got {type(path).__name__}."
-        raise TypeError(msg)
-    file = Path(path).expanduser()
-    if not file.is_file():
-        msg = f"Expected {what} at {file}, found {'a folder' if file.is_dir() else 'nothing'}."
-        raise FileNotFoundError(msg)
-    if file.stat().st_size == 0:
-        msg = f"Expected {what} in {file}, the file is empty."
-        raise ValueError(msg)
-    return file
-
-
 def opened(path: Path) -> IO[str]:
     """Open a text file, compressed or not."""
-    with path.open("rb") as file:
-        compressed = file.read(2) == GZIP
-    if compressed:
+    if is_gzipped(path):
         return gzip.open(path, "rt", encoding="utf-8")
     return path.open(encoding="utf-8")
 

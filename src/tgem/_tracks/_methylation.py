@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tgem._core.files import existing_file
 from tgem._tracks._chromosomes import match_chromosomes
 from tgem._tracks._lines import (
     DAMAGED,
-    existing_file,
     first_fields,
     header_length,
     is_header,

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
+from tgem._core.files import existing_file
 from tgem._core.progress import track
-from tgem.pp._text import broken_file_named, compression_of, existing_file, open_text
+from tgem.pp._text import broken_file_named, compression_of, open_text
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]

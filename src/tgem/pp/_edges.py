@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
-from tgem._tracks import existing_file
+from tgem._core.files import existing_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tgem._core.files import existing_file
 from tgem._core.progress import track
-from tgem.pp._text import existing_file, open_text
+from tgem.pp._text import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

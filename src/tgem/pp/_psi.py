@@ -9,10 +9,11 @@ import pandas as pd
 from anndata import AnnData
 
 from tgem._core.errors import listed
+from tgem._core.files import existing_file
 from tgem._core.validate import check_choice
 from tgem.pp._isoform_tables import storable
 from tgem.pp._sample_table import SampleTable, sample_table
-from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line
+from tgem.pp._text import broken_file_named, compression_of, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
-from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line, open_text
+from tgem._core.files import existing_file
+from tgem.pp._text import broken_file_named, compression_of, first_line, open_text
 
 if TYPE_CHECKING:
     from pathlib import Path

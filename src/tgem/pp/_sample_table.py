@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import pandas as pd
 
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
-from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line
+from tgem._core.files import existing_file
+from tgem.pp._text import broken_file_named, compression_of, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
-from tgem._tracks import existing_file, first_fields, is_header, numbered_lines
+from tgem._core.files import existing_file
+from tgem._tracks import first_fields, is_header, numbered_lines
 from tgem.pp._gtf import read_gtf
 
 if TYPE_CHECKING:

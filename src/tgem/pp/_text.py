@@ -5,33 +5,13 @@ from __future__ import annotations
 import gzip
 import zlib
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
+
+from tgem._core.files import is_gzipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def existing_file(path: object, what: str) -> Path:
-    """Return the path of a file that exists and holds something."""
-    if not isinstance(path, str | Path):
-        msg = f"Expected the path of {what}, got {type(path).__name__}."
-        raise TypeError(msg)
-    file = Path(path).expanduser()
-    if not file.is_file():
-        kind = "a folder" if file.is_dir() else "nothing"
-        msg = f"Expected {what} at {file}, found {kind}."
-        raise FileNotFoundError(msg)
-    if file.stat().st_size == 0:
-        msg = f"Expected {what} in {file}, found an empty file."
-        raise ValueError(msg)
-    return file
-
-
-def is_gzipped(file: Path) -> bool:
-    """Whether a file starts as gzip does, whatever its name says."""
-    with file.open("rb") as handle:
-        return handle.read(2) == b"\x1f\x8b"
+    from pathlib import Path
 
 
 def compression_of(file: Path) -> str | None:

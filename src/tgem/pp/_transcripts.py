@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from tgem._core.errors import listed
+from tgem._core.files import existing_file
 from tgem.pp._gtf import is_gtf, read_gtf
-from tgem.pp._text import broken_file_named, compression_of, existing_file, first_line
+from tgem.pp._text import broken_file_named, compression_of, first_line
 
 Annotation: TypeAlias = str | Path | pd.DataFrame | pd.Series | Mapping[str, str]
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
+from tgem._core.files import existing_file
 from tgem._core.progress import track
 from tgem.data import unversioned
-from tgem.pp._text import existing_file, open_text
+from tgem.pp._text import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
