@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from tgem._core.errors import listed
-from tgem._core.scvi_compat import SETUP_ARGS
-from tgem._core.validate import cell_indices, check_choice, check_count
-from tgem.model.epiattention import _genes
+from tgem._core.validate import cell_indices, check_choice
 from tgem.model.epiattention._attribution import (
     METHODS_WITHOUT_NOISE,
     RegulatoryAttribution,
     attribute_modalities,
 )
-from tgem.model.epiattention._factor_network import check_gene_once, factor_network
 from tgem.model.epiattention._importance import (
     importance_by_ablation,
     importance_by_attribution,
@@ -191,63 +187,6 @@ class ExplainedEpigenome(EpigenomePredictor):
             ],
             self._cell_types(mdata)[chosen],
         )
-
-    def get_factor_network(
-        self,
-        mdata: Data | None = None,
-        indices: Cells = None,
-        *,
-        n_edges: int = 1000,
-        method: str = "integrated_gradients",
-        baseline: Literal["mean", "zero"] = "mean",
-        n_steps: int = 50,
-        batch_size: int = 64,
-    ) -> pd.DataFrame:
-        """Return which factor raises or lowers the prediction of which gene.
-
-        Parameters
-        ----------
-        mdata, indices, method, baseline, n_steps, batch_size
-            As in :meth:`get_attributions`.
-        n_edges
-            Number of edges to keep in each cell type, the strongest by absolute weight.
-
-        Returns
-        -------
-        DataFrame, the strongest edge of each cell type first: ``class`` (the cell type, or
-        ``"all"``), ``source`` (factor), ``target`` (gene), ``weight`` (attribution of the gene's
-        output to the factor, its features added up; positive where the factor raises it).
-
-        Raises
-        ------
-        ValueError
-            If the model has no factors, or a gene occurs twice in a cell type.
-        """
-        check_count("n_edges", n_edges)
-        check_choice("method", method, METHODS_WITHOUT_NOISE)
-        check_choice("baseline", baseline, BASELINES)
-        if "tf" not in self.modalities:
-            msg = (
-                "Expected a model with the modality 'tf', whose factors are the sources of the "
-                f"network; this one has {listed(self.modalities)}."
-            )
-            raise ValueError(msg)
-        data = self._data(mdata)
-        chosen = cell_indices(indices, data.n_obs)
-        genes = _genes.gene_names(data, self.registry_[SETUP_ARGS]["gene_key"])[chosen]
-        cell_types = self._cell_types(mdata)[chosen]
-        check_gene_once(genes, cell_types)
-        found = self.get_attributions(
-            mdata,
-            chosen,
-            method=method,
-            baseline=baseline,
-            n_steps=n_steps,
-            batch_size=batch_size,
-        )
-        weights = found.values["tf"].sum(2, dtype=np.float64)
-        factors, _ = self.feature_names("tf")
-        return factor_network(weights, factors, genes, cell_types, n_edges=n_edges)
 
     def _things(self, by: str) -> list[tuple[str, Any, Any]]:
         """Modality, name and place in its grid of each thing."""
