@@ -59,7 +59,7 @@ def test_another_seed_keeps_the_split(kept, options):
 
 
 def test_cells_that_weigh_attention_are_never_trained_on(adata, monkeypatch):
-    import tgem.model._base._model as base
+    import tgem.model._base._training as base
 
     tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
     model = tgem.model.TGEM(adata)  # whose attention is weighed by training cells held out

@@ -13,7 +13,7 @@ from tgem._core.errors import listed
 from tgem._core.random import seeded
 from tgem.model._base._attribution import mean_cell
 from tgem.model._base._classifier import ClassifierModel
-from tgem.model._base._model import PREDICTION_BATCH_SIZE
+from tgem.model._base._reading import PREDICTION_BATCH_SIZE
 
 if TYPE_CHECKING:
     from anndata import AnnData

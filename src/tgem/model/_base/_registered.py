@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +13,7 @@ from anndata import AnnData
 from scvi.data import AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
+from tgem._core.errors import TgemWarning
 from tgem._core.random import seeded
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
 from tgem._core.validate import cell_indices, check_data
@@ -105,6 +107,15 @@ class RegisteredModel(BaseModelClass):
             field.positions(adata)  # raises if observations do not pair, before anything is written
         manager.register_fields(adata, registry)
         cls.register_manager(manager)
+
+    def _check_registered(self, adata: AnnData) -> None:
+        """Raise if the data were changed since they were set up in a way that would mislead."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TgemWarning)  # said at set-up
+            for field in self._fields:
+                if not field.is_empty:
+                    state = field_states(self.registry_)[field.registry_key]
+                    field.transfer_field(state, adata, min_gene_share=1.0)
 
     def _dataset(self, adata: AnnData | None) -> FieldDataset:
         """Rows of any data set, genes in the model's order; the data stay as they are."""
