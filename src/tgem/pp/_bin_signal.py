@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,15 +11,16 @@ from anndata import AnnData
 from tgem._core import keys
 from tgem._core.errors import listed
 from tgem._core.validate import check_count
-from tgem._tracks import chromosome_sizes, track_kind
+from tgem._tracks import chromosome_sizes
 from tgem.pp._genes import gene_table
 from tgem.pp._genome import Genome
-from tgem.pp._places import cell_type_names, check_window, observations, regions_around
+from tgem.pp._mark_files import mark_file_table, mark_files
+from tgem.pp._places import check_window, observations, regions_around
 from tgem.pp._signal import read_signal, transformed
 from tgem.pp._transform import fingerprint, shown_steps, transform_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tgem.pp._genes import TssRule
@@ -135,7 +135,7 @@ def bin_signal(
     window = check_window(window)
     width = _bin_width(window, n_bins)
     steps = transform_steps(transform)
-    samples, marks, files = _files(tracks)
+    samples, marks, files = mark_files(tracks)
     quantiles = _reference_quantiles(reference, marks, steps, len(files))
     table = gene_table(genes, tss)
     regions = regions_around(table, window)
@@ -158,7 +158,7 @@ def bin_signal(
         settings["genome"] = assembly.name
     settings |= {"window": list(window), "bin_width": width, "transform": shown_steps(steps)}
     preparation: dict[str, Any] = {"settings": settings}
-    preparation["files"] = _file_table(samples, marks, files, signal.total)
+    preparation["files"] = mark_file_table(samples, marks, files, signal.total)
     if quantiles is not None:
         settings["quantiles"] = fingerprint(quantiles)
         preparation |= {"quantiles": quantiles, "marks": np.array(marks, dtype=object)}
@@ -179,31 +179,6 @@ def _bin_width(window: tuple[int, int], n_bins: int) -> int:
         )
         raise ValueError(msg)
     return length // n_bins
-
-
-def _files(tracks: Mapping[str, Any]) -> tuple[list[str], list[str], list[list[Path]]]:
-    """Names of cell types and marks, and the files, cell types x marks."""
-    nested = isinstance(tracks, Mapping) and [isinstance(v, Mapping) for v in tracks.values()]
-    if not nested or any(nested) != all(nested):
-        msg = (
-            "Expected `tracks` to name a file for each mark, {'H3K4me3': 'h3k4me3.bw', ...}, or "
-            "the marks of each cell type, {'liver': {'H3K4me3': ...}, 'brain': {...}}, got "
-            f"{tracks!r:.200}."
-        )
-        raise ValueError(msg)
-    samples = cell_type_names(tracks, "tracks") if all(nested) else []
-    rows = list(tracks.values()) if all(nested) else [tracks]
-    marks = [str(mark) for mark in rows[0]]
-    for sample, row in zip(samples, rows, strict=False):
-        if {str(mark) for mark in row} != set(marks) or not marks:
-            msg = (
-                f"Expected the same marks in every cell type, found {listed(marks)} in "
-                f"{samples[0]!r} and {listed(row)} in {sample!r}. Leave out marks that are not "
-                "measured everywhere."
-            )
-            raise ValueError(msg)
-    paths = [{str(mark): track_kind(file)[0] for mark, file in row.items()} for row in rows]
-    return samples, marks, [[row[mark] for mark in marks] for row in paths]
 
 
 def _reference_quantiles(
@@ -244,16 +219,3 @@ def _bins(marks: Sequence[str], first: int, width: int, n_bins: int) -> pd.DataF
     start = first + bins * width
     columns = {"mark": names.astype(object), "bin": bins, "start": start, "end": start + width}
     return pd.DataFrame(columns, index=index)
-
-
-def _file_table(
-    samples: Sequence[str], marks: Sequence[str], files: list[list[Path]], total: Array
-) -> pd.DataFrame:
-    """Names of the files, without their folders, and their total signal."""
-    rows = [
-        (sample, mark, files[i][j].name, total[i, j])
-        for i, sample in enumerate(samples or [""])
-        for j, mark in enumerate(marks)
-    ]
-    table = pd.DataFrame(rows, columns=["cell_type", "mark", "file", "total_signal"])
-    return table if samples else table.drop(columns="cell_type")
