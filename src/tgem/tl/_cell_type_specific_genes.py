@@ -128,16 +128,9 @@ def cell_type_specific_genes(
     if prediction_key is None:
         keys.EXPRESSION_PREDICTION.read(adata, prefix)
         prediction_key = keys.EXPRESSION_PREDICTION.key(prefix)
-    obs = observation_table(adata, gene_key=gene_key, cell_type_key=cell_type_key)
-    obs["prediction"] = numbers(adata, prediction_key)
-    obs["score"] = specificity(obs, "prediction", against)
-    if obs["score"].isna().all():
-        msg = (
-            "Expected predictions of the same genes in at least two cell types, but no gene of "
-            f"{obs['gene'].nunique()} in adata.obs[{gene_key!r}] has two. Its cell types, "
-            f"adata.obs[{cell_type_key!r}]: {listed(obs['cell_type'].unique())}."
-        )
-        raise ValueError(msg)
+    obs = _scored(
+        adata, prediction_key, gene_key=gene_key, cell_type_key=cell_type_key, against=against
+    )
     chosen = obs["score"] >= min_score
     if expression_key is not None:
         obs["expression"] = numbers(adata, expression_key)
@@ -176,6 +169,28 @@ def cell_type_specific_genes(
         }
         record(target, keys.ENRICHMENT, prefix, params)
     return target if copy else None
+
+
+def _scored(
+    adata: AnnData | MuData,
+    prediction_key: str,
+    *,
+    gene_key: str,
+    cell_type_key: str,
+    against: Literal["max", "mean"],
+) -> pd.DataFrame:
+    """Observations with their prediction and its specificity to their cell type."""
+    obs = observation_table(adata, gene_key=gene_key, cell_type_key=cell_type_key)
+    obs["prediction"] = numbers(adata, prediction_key)
+    obs["score"] = specificity(obs, "prediction", against)
+    if obs["score"].isna().all():
+        msg = (
+            "Expected predictions of the same genes in at least two cell types, but no gene of "
+            f"{obs['gene'].nunique()} in adata.obs[{gene_key!r}] has two. Its cell types, "
+            f"adata.obs[{cell_type_key!r}]: {listed(obs['cell_type'].unique())}."
+        )
+        raise ValueError(msg)
+    return obs
 
 
 def _ranked(chosen: pd.DataFrame) -> pd.DataFrame:

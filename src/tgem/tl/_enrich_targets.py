@@ -116,14 +116,7 @@ def enrich_targets(
     rename = dict(symbols) if symbols is not None else {}
     known = pd.Index(background).astype(str)
     targets = _targets(network, n_sources=n_sources, min_targets=min_targets)
-    for name, genes in targets.items():
-        absent = [gene for gene in genes if gene not in known]
-        if absent:
-            msg = (
-                f"Expected every target in `background`, but {len(absent)} of the {len(genes)} "
-                f"targets of {name} are not among its {len(known)} genes: {listed(absent)}."
-            )
-            raise ValueError(msg)
+    _check_background(targets, known)
     sets = read_gene_sets(gene_sets)
     universe = _renamed(known, rename)
     if set(universe).isdisjoint(gene for genes in sets.values() for gene in genes):
@@ -132,15 +125,7 @@ def enrich_targets(
             f"({listed(universe, 3)}), found none. Give the names that the sets use as `symbols`."
         )
         raise ValueError(msg)
-    tables = [
-        over_representation(_renamed(genes, rename), sets, universe).assign(
-            **{"class": name, "source": "targets"}
-        )
-        for name, genes in targets.items()
-    ]
-    columns = ["class", "source", *RESULT_COLUMNS]
-    filled = [table for table in tables if len(table)]
-    table = pd.concat(filled, ignore_index=True)[columns] if filled else tables[0][columns]
+    table = _tested(targets, sets, universe, rename)
     written = copied(adata) if copy else adata
     keys.ENRICHMENT.write(written, table, prefix)
     params = {
@@ -176,6 +161,36 @@ def _targets(network: pd.DataFrame, *, n_sources: int, min_targets: int) -> dict
         )
         raise ValueError(msg)
     return found
+
+
+def _check_background(targets: dict[str, list[str]], known: pd.Index) -> None:
+    """Raise if a target could not have been one."""
+    for name, genes in targets.items():
+        absent = [gene for gene in genes if gene not in known]
+        if absent:
+            msg = (
+                f"Expected every target in `background`, but {len(absent)} of the {len(genes)} "
+                f"targets of {name} are not among its {len(known)} genes: {listed(absent)}."
+            )
+            raise ValueError(msg)
+
+
+def _tested(
+    targets: dict[str, list[str]],
+    sets: Mapping[str, Sequence[str]],
+    universe: list[str],
+    names: dict[str, str],
+) -> pd.DataFrame:
+    """Over-representation of the sets among the targets of each factor."""
+    tables = [
+        over_representation(_renamed(genes, names), sets, universe).assign(
+            **{"class": name, "source": "targets"}
+        )
+        for name, genes in targets.items()
+    ]
+    columns = ["class", "source", *RESULT_COLUMNS]
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True)[columns] if filled else tables[0][columns]
 
 
 def _renamed(genes: Iterable[str], names: dict[str, str]) -> list[str]:
