@@ -11,11 +11,8 @@ from tgem._core.errors import listed
 from tgem._core.validate import check_choice
 from tgem.attr import deeplift_scores, integrated_gradients
 from tgem.model.deepsf._intervened import IntervenedModel
-from tgem.model.deepsf._regulation import (
-    Regulation,
-    deeplift_of_all_isoforms,
-    reference_levels,
-)
+from tgem.model.deepsf._isoform_deeplift import deeplift_of_all_isoforms, reference_levels
+from tgem.model.deepsf._regulation import Regulation
 from tgem.nn.segments import segment_softmax
 
 if TYPE_CHECKING:
