@@ -10,7 +10,7 @@ from anndata import AnnData
 
 from tgem._core.validate import cell_indices as cells_of
 from tgem.data import FeatureField
-from tgem.model._base._attention_network import NetworkClassifier
+from tgem.model._base._network_classifier import NetworkClassifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
