@@ -92,7 +92,7 @@ def folds(genes: Genes, n_folds: int = N_FOLDS, seed: int = 0) -> list[tuple[Arr
 
 def validation_of(genes: Genes, seed: int) -> Array:
     """Positions of about a sixth of the training genes, whole groups, to stop by."""
-    return folds(genes, 6, seed)[0][1]
+    return folds(genes, min(6, len(np.unique(genes.group))), seed)[0][1]
 
 
 def _tracks(name: str, *, flip: bool) -> Genes:
