@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
 from anndata import AnnData
 from mudata import MuData
 
@@ -18,8 +17,6 @@ from tgem._core.networks import (
     reliability_of,
 )
 from tgem._core.validate import check_choice, check_count, check_data
-from tgem.net import hub_significance, strength_significance
-from tgem.net import hubs as count_hubs
 from tgem.tl._hubs_null import (
     against_retrainings,
     is_not_tested,
@@ -27,6 +24,7 @@ from tgem.tl._hubs_null import (
     null_of_retrainings,
 )
 from tgem.tl._hubs_reliability import share_of_reliable
+from tgem.tl._hubs_significance import against_given, between_genes, statistic_of_null, untested
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 
 Data = TypeVar("Data", AnnData, MuData)
 
-N_DEALS = 1000
 _COLUMNS = ["class", "gene", "degree", "strength", "rank", "p_value", "fdr"]
 
 
@@ -167,17 +164,17 @@ def hubs(
     prefix = network_prefix(adata, key_added)
     network = read_network(adata, prefix)
     retrained = is_of_retrainings(adata, model, prefix, null=null, targets=targets)
-    tested = _tested(null, statistic, retrained=retrained)
+    tested = statistic_of_null(null, statistic, retrained=retrained)
     if direction is None:
         of_factors = network_params(adata, prefix).get("sources") == "factors"
         direction = "out" if of_factors or "gene" in network else "both"
-    counted = _between_genes(network, "network") if targets == "gene" else network
+    counted = between_genes(network, "network") if targets == "gene" else network
     params: dict[str, Any] = {"network": network_key(prefix), "targets": targets}
     params |= {"direction": direction, "statistic": tested}
     trained: tuple[pd.DataFrame, dict[str, Any]] | None = None
     target = adata
     if retrained and is_not_tested(adata, prefix):
-        table = count_hubs(counted, direction=direction).assign(p_value=np.nan, fdr=np.nan)
+        table = untested(counted, direction)
         params |= {"null": "not tested: attention decides next to nothing"}
     elif retrained:
         target = copied(adata) if copy else adata
@@ -187,19 +184,11 @@ def hubs(
         table = against_retrainings(counted, trained, params, network_params(adata, prefix))
         params |= {"null": "permuted labels"}
         params |= {name: trained[1][name] for name in ("n_permutations", "seed")}
-    elif null is None:
-        table = count_hubs(counted, direction=direction).assign(p_value=np.nan, fdr=np.nan)
-    elif isinstance(null, str):
-        table = strength_significance(
-            counted, direction=direction, n_permutations=n_permutations or N_DEALS, seed=seed
-        )
-        params |= {"null": null, "n_permutations": n_permutations or N_DEALS, "seed": int(seed)}
     else:
-        nulls = list(null)
-        if targets == "gene":
-            nulls = [_between_genes(each, f"null[{at}]") for at, each in enumerate(nulls)]
-        table = hub_significance(counted, nulls, direction=direction, statistic=tested or "degree")
-        params |= {"null": "networks", "n_null": int(table["n_null"].min() if len(table) else 0)}
+        table, of_null = against_given(
+            counted, null, params, n_permutations=n_permutations, seed=seed
+        )
+        params |= of_null
     target = copied(adata) if copy and target is adata else target
     if trained is not None:
         keys.HUBS_NULL.write(target, trained[0], prefix)
@@ -211,52 +200,3 @@ def hubs(
     keys.HUBS.write(target, found, prefix)
     record(target, keys.HUBS, prefix, params)
     return target if copy else None
-
-
-def _tested(
-    null: Any, statistic: str | None, *, retrained: bool
-) -> Literal["degree", "strength"] | None:
-    """Say which statistic the null is of, and refuse what cannot be tested."""
-    if isinstance(null, str):
-        check_choice("null", null, ("degree",))
-    elif hasattr(null, "columns"):
-        msg = "Expected `null` to be a list of networks, got one. Write it as `null=[network]`."
-        raise TypeError(msg)
-    if statistic is not None:
-        check_choice("statistic", statistic, ("degree", "strength"))
-    if retrained:
-        return "degree" if statistic == "degree" else "strength"
-    if null is None:
-        if statistic is not None:
-            msg = (
-                f"Expected `null` beside statistic={statistic!r}, got None: there is nothing to "
-                "test against. Give the model, to train it on permuted labels, a list of null "
-                'networks, or null="degree".'
-            )
-            raise ValueError(msg)
-        return None
-    if isinstance(null, str):
-        if statistic == "degree":
-            msg = (
-                'Expected statistic="strength" with null="degree", which keeps every degree, got '
-                "'degree'. To test degrees, give a list of null networks."
-            )
-            raise ValueError(msg)
-        return "strength"
-    return "strength" if statistic == "strength" else "degree"
-
-
-def _between_genes(network: pd.DataFrame, called: str) -> pd.DataFrame:
-    """Network with the targets' genes in place of the targets."""
-    if "gene" not in network:
-        msg = (
-            f"Expected a column 'gene' in `{called}` for targets=\"gene\", found "
-            f"{', '.join(repr(name) for name in network)}. Only networks of isoforms have one; "
-            'use targets="target".'
-        )
-        raise ValueError(msg)
-    columns = [name for name in ("class", "layer") if name in network]
-    sizes = network.assign(weight=network["weight"].abs(), target=network["gene"])
-    return sizes.groupby([*columns, "source", "target"], as_index=False, observed=True)[
-        "weight"
-    ].sum()
