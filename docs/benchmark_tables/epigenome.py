@@ -23,14 +23,15 @@ def write() -> str:
         score = {"auroc": "AUROC", "spearman": "Spearman's correlation"}[data["metric"]]
         groups = list(next(iter(data["methods"].values()))["parts"])
         several = groups if len(groups) > 1 or data["metric"] == "spearman" else []
-        header = ["", score, *several, "tgem's default minus this", "seeds", "CPU time of a fold"]
+        ours = "tgem's default minus this"
+        header = ["", score, *several, ours, "trainings", "CPU time of a fold"]
         rows = [
             [
                 data["titles"][name],
                 interval(row),
                 *(f"{row['parts'][group]:.3f}" for group in several),
                 interval(data["differences"][name]) if name in data["differences"] else "",
-                str(row["n_seeds"]),
+                _seeds(row),
                 f"{row['process_s']:.1f} s",
             ]
             for name, row in data["methods"].items()
@@ -39,6 +40,12 @@ def write() -> str:
         if data["learning_curve"]:
             parts.append(_epigenome_curve(data))
     return "\n\n".join(parts) + "\n"
+
+
+def _seeds(row: dict[str, Any]) -> str:
+    """Number of trainings, and how much they differ."""
+    spread = row.get("sd_of_seeds")
+    return str(row["n_seeds"]) if spread is None else f"{row['n_seeds']} (sd {spread:.3f})"
 
 
 def _epigenome_curve(data: dict[str, Any]) -> str:
