@@ -13,12 +13,8 @@ import tgem
 from tgem._core.errors import ExpressionWarning, GeneAlignmentWarning, TrainingWarning
 from tgem.data._alignment import align_genes
 from tgem.data._names import match_identifiers
-from tgem.model.tgem._transfer_alignment import (
-    TEMPERATURE,
-    NewCells,
-    correlations,
-    find_shift,
-)
+from tgem.model.tgem._transfer_alignment import NewCells, find_shift
+from tgem.model.tgem._transfer_judges import TEMPERATURE, combined, correlations, gene_weights
 
 QUIET = {"enable_progress_bar": False}
 
@@ -134,13 +130,47 @@ def test_paper_preset(source, shifted):
 def test_correlations_are_pearsons(generator):
     levels, classes = generator.normal(size=(5, 9)), generator.normal(size=(3, 9))
     known = np.array([True, True, False])
-    found = correlations(levels, classes, known)
+    times = generator.integers(1, 4, 9)  # a gene of weight 2 counts as two genes
+    found = correlations(levels, classes, known, times.astype(float))
     centre = classes[:2].mean(axis=0)
     for i in range(5):
         for c in range(2):
-            expected = np.corrcoef(levels[i] - centre, classes[c] - centre)[0, 1]
+            cell = np.repeat(levels[i] - centre, times)
+            expected = np.corrcoef(cell, np.repeat(classes[c] - centre, times))[0, 1]
             assert found[i, c] == pytest.approx(expected)
     assert (found[:, 2] == -1).all()
+
+
+def test_weights_of_genes_by_a_plain_loop(generator):
+    codes = np.repeat([0, 1, 2], [30, 50, 20])
+    levels = generator.normal(size=(100, 6))
+    levels[:, 0] += 3.0 * codes
+    levels[:, 1] = 5.0 * codes + 0.01 * levels[:, 1]  # nearly all of its variance is between
+    levels = (levels - levels.mean(axis=0)) / levels.std(axis=0)
+    classes = np.stack([levels[codes == c].mean(axis=0) for c in range(3)] + [np.full(6, 7.0)])
+    shares = np.array([0.3, 0.5, 0.2, 0.0])
+    found = gene_weights(classes, shares)
+    for gene in range(6):
+        within = sum(
+            share * levels[codes == c, gene].var() for c, share in enumerate(shares) if share
+        )
+        ratio = classes[:3, gene].var() / max(within, 0.05)
+        assert found[gene] == pytest.approx(ratio**0.25)
+    assert (found[:2] > found[2:].max()).all()
+
+
+def test_a_gene_that_all_classes_have_alike_counts_little():
+    classes = np.array([[0.9, 0.0], [-0.9, 0.0]])
+    weights = gene_weights(classes, np.array([0.5, 0.5]))
+    assert 0 < weights[1] < 0.05 * weights[0]
+
+
+def test_both_judges_count_alike():
+    likeness, logits = np.array([[0.5, 0.3, -1.0]]), np.array([[2.0, 8.0, 90.0]])
+    evidence = combined(likeness, logits, np.array([True, True, False]))
+    np.testing.assert_allclose(
+        evidence, [[0.25 / TEMPERATURE + 1, 0.15 / TEMPERATURE + 4, -np.inf]]
+    )
 
 
 def test_shift_by_a_plain_loop(generator):
@@ -150,9 +180,12 @@ def test_shift_by_a_plain_loop(generator):
     cells = classes[codes] + 0.3 * generator.normal(size=(60, 12)) + 0.5
     weights = generator.normal(size=(12, 3))
 
+    of_genes = gene_weights(classes / 2, shares)
+
     def scores(offsets, of_classes):
         moved = cells + offsets[0]
-        return correlations(moved, of_classes, np.ones(3, dtype=bool)), moved @ weights
+        known = np.ones(3, dtype=bool)
+        return correlations(moved, of_classes, known, of_genes), moved @ weights
 
     new = NewCells(
         np.zeros(60, dtype=int),
@@ -173,7 +206,7 @@ def test_shift_by_a_plain_loop(generator):
         kept = max(0.0, 1 - noise / (difference @ difference))
         offset = kept * difference
         likeness, logits = scores(offset[None], classes)
-        evidence = likeness / TEMPERATURE + logits
+        evidence = (likeness / TEMPERATURE + logits) / 2
     np.testing.assert_allclose(found.offsets[0], offset)
     assert found.kept[0] == pytest.approx(kept)
 

@@ -10,13 +10,18 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.scvi_compat import SETUP_ARGS
-from tgem._core.validate import check_key
-from tgem.data import STAND_IN, FieldDataset, ShiftedDataset, Split, codes_of
+from tgem.data import STAND_IN, FieldDataset, ShiftedDataset, Split
 from tgem.model._base import SummarizedClassifier
-from tgem.model.tgem._transfer_alignment import TEMPERATURE, correlations, find_shift
-from tgem.model.tgem._transfer_cells import GivenCells, batches_of, drawn_cells, summarize_cells
+from tgem.model.tgem._transfer_alignment import find_shift
+from tgem.model.tgem._transfer_cells import (
+    GivenCells,
+    batches_of,
+    drawn_cells,
+    labels_among,
+    summarize_cells,
+)
+from tgem.model.tgem._transfer_judges import combined, correlations
 from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
 from tgem.model.tgem._transfer_report import describe_batches
 from tgem.model.tgem._transferred import Transferred
@@ -91,7 +96,8 @@ class TransferableModel(SummarizedClassifier):
         it would be in a mixture of the training classes, in the shares that the new cells have;
         these shares and the cells' labels are found in turns. A cell's label then comes from two
         judges, the network's logits and the correlation of the cell's genes with the mean of each
-        class, which depth and quality of a cell change little. The model is not changed.
+        class, which depth and quality of a cell change little and in which genes count the more,
+        the more they differ between the classes. The model is not changed.
 
         All cells of a batch share one shift, so a batch should be one sample or one run, with tens
         of cells at least; with few, the shift shrinks to 0. Every cell gets one of the model's
@@ -130,7 +136,13 @@ class TransferableModel(SummarizedClassifier):
         reference = self._known_reference()
         data = self._data(adata)
         batches, names = batches_of(data, batch_key)
-        given = GivenCells(batches, self._labels_among_cells(data, labels_key), names)
+        labels = labels_among(
+            data,
+            labels_key,
+            classes=list(self.classes),
+            unlabeled_category=self.registry_[SETUP_ARGS]["unlabeled_category"],
+        )
+        given = GivenCells(batches, labels, names)
         dataset = self._dataset(adata)
         genes = self.align_genes(data)
         found = genes.columns >= 0
@@ -142,10 +154,7 @@ class TransferableModel(SummarizedClassifier):
         likeness, logits = self._judged(
             shifted, cells, found, class_levels=shift.class_levels, batch_size=batch_size
         )
-        # both judges know the same genes: the mean of their evidence, where the sum would be too
-        # sure of itself
-        evidence = (likeness / TEMPERATURE + logits) / 2
-        evidence[:, reference.class_shares <= 0] = -np.inf
+        evidence = combined(likeness, logits, reference.class_shares > 0)
         probabilities = pd.DataFrame(
             softmax(evidence, axis=1), index=data.obs_names, columns=self.classes
         )
@@ -174,29 +183,6 @@ class TransferableModel(SummarizedClassifier):
             raise ValueError(msg)
         return self._of_training
 
-    def _labels_among_cells(self, adata: AnnData, labels_key: str | None) -> Array:
-        """Class of each labelled cell, -1 for the others."""
-        if labels_key is None:
-            return np.full(adata.n_obs, -1)
-        check_key(adata, "obs", labels_key)
-        column = adata.obs[labels_key]
-        codes = codes_of(column, list(self.classes))
-        others = column[(codes < 0) & column.notna().to_numpy()]
-        others = others[others.astype(object) != self.registry_[SETUP_ARGS]["unlabeled_category"]]
-        if (codes < 0).all():
-            msg = (
-                f"Expected labels of the model in adata.obs[{labels_key!r}] "
-                f"({listed(self.classes)}), found {listed(others.unique()) or 'none'}."
-            )
-            raise ValueError(msg)
-        if len(others):
-            msg = (
-                f"{len(others)} cells have labels in adata.obs[{labels_key!r}] that the model does "
-                f"not know and count as not labelled: {listed(others.unique())}."
-            )
-            warn(msg, TrainingWarning)
-        return codes
-
     def _judged(
         self,
         dataset: FieldDataset,
@@ -207,9 +193,10 @@ class TransferableModel(SummarizedClassifier):
         batch_size: int | None,
     ) -> tuple[Array, Array]:
         """Correlations with the classes, and calibrated logits."""
-        known = self._known_reference().class_shares > 0
+        reference = self._known_reference()
+        known, weights = reference.class_shares > 0, reference.gene_weights[found]
         likeness = [
-            correlations(self._levels(dataset, block)[:, found], class_levels, known)
+            correlations(self._levels(dataset, block)[:, found], class_levels, known, weights)
             for block in _blocks(cells)
         ]
         logits = self._calibrated(self._outputs_of(dataset, cells, batch_size))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import softmax
 
+from tgem.model.tgem._transfer_judges import TEMPERATURE, combined
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Array = np.ndarray[Any, Any]
 
-TEMPERATURE = 0.05  # of correlations, on the scale of logits
 PRIOR_SHARE = 0.05  # weight of the training composition, against that of the new cells
 MOST_STEPS = 20
 LABELLED_PRIOR = 20  # cells that a class of the training data counts as, against labelled ones
@@ -62,26 +63,6 @@ class Shift(NamedTuple):
     n_steps: int
 
 
-def correlations(levels: Array, class_levels: Array, is_known: Array) -> Array:
-    """Pearson's correlation of each cell with each class over genes, ``(n_obs, n_classes)``.
-
-    Levels are taken relative to the mean of the classes, each counting once; classes without
-    training cells get -1. A cell's depth, which raises or lowers most of its genes together, does
-    not change a correlation.
-    """
-    centre = class_levels[is_known].mean(axis=0)
-    cells, classes = _unit_rows(levels - centre), _unit_rows(class_levels - centre)
-    found: Array = cells @ classes.T
-    found[:, ~is_known] = -1.0
-    return found
-
-
-def _unit_rows(values: Array) -> Array:
-    centred = values - values.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.asarray(centred / np.maximum(length, 1e-12))
-
-
 def find_shift(
     cells: NewCells,
     class_levels: Array,
@@ -96,7 +77,7 @@ def find_shift(
     cells); the same mixture of training cells has the mean levels :math:`\sum_c \pi_c \mu_c`. What
     the batch's mean lacks of them is its shift, less the part that chance explains (James-Stein):
     :math:`d\,\max(0,\ 1 - \sum_g (s_g^2 + 1/n) / n / \lVert d \rVert^2)`. The shifted cells get new
-    probabilities, from the sum of the network's logits and the correlations with the classes over
+    probabilities, from the mean of the network's logits and the correlations with the classes over
     0.05; the first ones come from correlations alone.
 
     Parameters
@@ -127,8 +108,7 @@ def find_shift(
         offsets = kept[:, None] * difference
         moved = _towards_labelled(cells, class_levels, offsets)
         likeness, logits = scores(offsets, moved)
-        evidence = likeness / TEMPERATURE + logits
-        evidence[:, ~is_known] = -np.inf
+        evidence = combined(likeness, logits, is_known)
         labels = evidence.argmax(axis=1)
         if before is not None and np.array_equal(labels, before):
             break

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.validate import check_key
+from tgem.data import codes_of
 from tgem.model.tgem._transfer_alignment import NewCells
 
 if TYPE_CHECKING:
@@ -42,6 +44,32 @@ def batches_of(adata: AnnData, batch_key: str | None) -> tuple[Array, pd.Index]:
         )
         raise ValueError(msg)
     return codes.astype(np.int64), pd.Index([str(name) for name in names], name="batch")
+
+
+def labels_among(
+    adata: AnnData, labels_key: str | None, *, classes: list[str], unlabeled_category: str | None
+) -> Array:
+    """Class of each labelled cell, -1 for the others; warns of labels that are no class."""
+    if labels_key is None:
+        return np.full(adata.n_obs, -1)
+    check_key(adata, "obs", labels_key)
+    column = adata.obs[labels_key]
+    codes = codes_of(column, classes)
+    others = column[(codes < 0) & column.notna().to_numpy()]
+    others = others[others.astype(object) != unlabeled_category]
+    if (codes < 0).all():
+        msg = (
+            f"Expected labels of the model in adata.obs[{labels_key!r}] "
+            f"({listed(classes)}), found {listed(others.unique()) or 'none'}."
+        )
+        raise ValueError(msg)
+    if len(others):
+        msg = (
+            f"{len(others)} cells have labels in adata.obs[{labels_key!r}] that the model does "
+            f"not know and count as not labelled: {listed(others.unique())}."
+        )
+        warn(msg, TrainingWarning)
+    return codes
 
 
 def drawn_cells(cells: GivenCells) -> Array:
