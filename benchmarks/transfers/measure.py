@@ -41,6 +41,7 @@ def measure_pair(name: str, method: str, path: Path, *, seed: int = 0) -> None:
             path,
             record(name, each)
             | {
+                "seed": seed,
                 "parts": {
                     part: part_scores(pair.new.labels[rows], labels[rows])
                     for part, rows in pair.parts.items()

@@ -31,7 +31,7 @@ def report(folder: Path) -> dict[str, Any]:
     """Scores of each pair and method, and accuracy against the share of missing genes."""
     pairs = {
         path.stem: {
-            name: rows[-1] | {"title": TITLES[name], "settings": settings_of(name)}
+            name: over_seeds(rows) | {"title": TITLES[name], "settings": settings_of(name)}
             for name in TITLES
             if (rows := [row for row in current(path) if row["method"] == name])
         }
@@ -54,6 +54,27 @@ def report(folder: Path) -> dict[str, Any]:
         }
         missing[name] = {"title": title, "accuracy": curve}
     return {"pairs": pairs, "missing": missing, "gain": gains(pairs)}
+
+
+def over_seeds(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean scores of a method's trainings, the latest of each seed."""
+    of_seed = {row.get("seed", 0): row for row in rows}
+    trainings = [of_seed[seed] for seed in sorted(of_seed)]
+    parts = {}
+    for part, first in trainings[0]["parts"].items():
+        found = [row["parts"][part] for row in trainings]
+        parts[part] = {
+            name: statistics.mean(each[name] for each in found)
+            for name, value in first.items()
+            if isinstance(value, float | int)
+        } | {
+            "recall": {
+                label: statistics.mean(each["recall"][label] for each in found)
+                for label in first["recall"]
+            },
+            "balanced_accuracy_of_seeds": [each["balanced_accuracy"] for each in found],
+        }
+    return {**trainings[-1], "parts": parts, "seeds": sorted(of_seed)}
 
 
 def gains(pairs: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmark_tables._text import RESULTS, machine_of, table
+from benchmark_tables._text import RESULTS, machine_of, table, value_range
 
 
 def write() -> str:
@@ -26,9 +26,13 @@ def write() -> str:
         parts += [
             f"**{title}**: balanced accuracy of all cells and of parts of them",
             table(
-                ["", *names],
+                ["", *names, "all, over trainings"],
                 [
-                    [row["title"], *_scores_of(row, names, "balanced_accuracy")]
+                    [
+                        row["title"],
+                        *_scores_of(row, names, "balanced_accuracy"),
+                        _range_of_seeds(row),
+                    ]
                     for row in found.values()
                 ],
             ),
@@ -58,3 +62,9 @@ def write() -> str:
 
 def _scores_of(row: dict[str, Any], parts: list[str], score: str) -> list[str]:
     return [f"{row['parts'][part][score]:.3f}" for part in parts]
+
+
+def _range_of_seeds(row: dict[str, Any]) -> str:
+    """How far the balanced accuracy of all cells depends on the training."""
+    values = row["parts"]["all"].get("balanced_accuracy_of_seeds", [])
+    return f"{value_range(values, 3)} ({len(values)})" if len(values) > 1 else ""

@@ -14,7 +14,7 @@ sys.path.append(str(SCRIPTS))
 from transfers.data import coarse, read_synthetic  # noqa: E402
 from transfers.measure import part_scores, present_genes  # noqa: E402
 from transfers.methods import OURS, TITLES  # noqa: E402
-from transfers.report import current, gains, report  # noqa: E402
+from transfers.report import current, gains, over_seeds, report  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +102,16 @@ def test_gain_is_a_difference():
     found = gains({"kang": {"tgem": {"parts": part}, OURS: {"parts": better}}})
     assert found == {"kang": {"tgem": {"all": 0.25}}}
     assert set(found["kang"]) < set(TITLES)
+
+
+def training(seed, accuracy):
+    part = {"balanced_accuracy": accuracy, "recall": {"B": accuracy}, "given": {}}
+    return {"seed": seed, "parts": {"all": part}}
+
+
+def test_scores_are_means_over_trainings_and_the_latest_of_a_seed_counts():
+    found = over_seeds([training(0, 0.1), training(1, 0.75), training(0, 0.25)])
+    part = found["parts"]["all"]
+    assert part["balanced_accuracy"] == part["recall"]["B"] == 0.5
+    assert part["balanced_accuracy_of_seeds"] == [0.25, 0.75]
+    assert found["seeds"] == [0, 1]
