@@ -17,12 +17,12 @@ def write() -> str:
     result = json.loads(path.read_text(encoding="utf-8"))
     gains = [result["attention_gain"], *result["stability"]["attention_gain"]]
     n_counted = sum(gain["weight"] > 0 for gain in gains)
+    n_counted_of_halves = sum(gain["weight"] > 0 for gain in result["halves"]["attention_gain"])
     share = result["share"]
     parts = [
         f"{machine_of(result)} {result['n_obs']:,} cells x {result['n_genes']:,} genes. In "
-        f"{n_counted} of {len(gains)} trainings with different seeds attention would have counted, "
-        f"and in {sum(gain['weight'] > 0 for gain in result['halves']['attention_gain'])} of the "
-        "two of halves. With weight 1, the cells' own maps carry "
+        f"{n_counted} of {len(gains)} trainings with different seeds attention would have counted; "
+        f"of the two halves, in {n_counted_of_halves}. With weight 1, the cells' own maps carry "
         f"{share['share_mean']:.3f} of the decision ({share['share_mean_low']:.3f} to "
         f"{share['share_mean_high']:.3f}).",
         table(
@@ -34,7 +34,6 @@ def write() -> str:
                 "100 strongest edges, mean frequency",
                 "shared by two halves, of 20",
                 "with other types of the other half",
-                "markers among the 20 (by chance; among the most expressed)",
             ],
             [_row(name, result) for name in result["types"]],
         ),
@@ -42,6 +41,15 @@ def write() -> str:
         table(
             ["type", "hubs"],
             [[name, _largest(found)] for name, found in result["types"].items()],
+        ),
+        "Markers of the type among the 20 largest hubs:",
+        table(
+            ["type", "markers among all genes", "found", "by chance", "in the 20 most expressed"],
+            [
+                _markers(name, found)
+                for name, found in result["types"].items()
+                if "markers" in found
+            ],
         ),
     ]
     return "\n\n".join(parts) + "\n"
@@ -52,7 +60,6 @@ def _row(name: str, result: dict[str, Any]) -> list[str]:
     halves = result["halves"]["hubs"]
     same, others = _shared(halves, name, same=True), _shared(halves, name, same=False)
     frequency = stability["frequency_of_largest_hubs"].get(name, [])
-    known = found.get("markers")
     return [
         name,
         str(len(found["significant"])),
@@ -61,10 +68,17 @@ def _row(name: str, result: dict[str, Any]) -> list[str]:
         f"{stability['frequency_of_strongest_edges'].get(name, 0.0):.2f}",
         f"{statistics.mean(same):.0f}" if same else "",
         f"{statistics.mean(others):.1f}" if others else "",
-        f"{len(known['among_largest'])} ({known['expected_by_chance']:.1f}; "
-        f"{len(known['among_most_expressed'])})"
-        if known
-        else "",
+    ]
+
+
+def _markers(name: str, found: dict[str, Any]) -> list[str]:
+    known = found["markers"]
+    return [
+        name,
+        str(known["n_known"]),
+        ", ".join(known["among_largest"]) or "none",
+        f"{known['expected_by_chance']:.1f}",
+        ", ".join(known["among_most_expressed"]) or "none",
     ]
 
 
