@@ -151,10 +151,15 @@ def write_report(folder: Path, out: Path) -> None:
 
 
 def remember(path: Path, described: dict[str, dict[str, Any]]) -> None:
-    """Keep the descriptions, beside those of data sets that this run leaves out."""
+    """Keep the descriptions, beside data sets and splits that this run leaves out."""
     known = json.loads(path.read_text()) if path.exists() else {}
-    ordered = {name: described.get(name, known.get(name)) for name in DATA}
-    kept = {name: description for name, description in ordered.items() if description}
+    kept = {}
+    for name in DATA:
+        before, now = known.get(name), described.get(name)
+        if now and before and now["checksum"] == before["checksum"]:
+            now = now | {"splits": before["splits"] | now["splits"]}
+        if found := now or before:
+            kept[name] = found
     path.write_text(json.dumps(kept, indent=1) + "\n")
 
 

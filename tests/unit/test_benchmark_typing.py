@@ -23,6 +23,7 @@ from cell_types.measure import METRICS, measured, read_records, scores  # noqa: 
 from cell_types.methods import Method, methods  # noqa: E402
 from cell_types.report import best_comparators, report  # noqa: E402
 from cell_types.splits import hold_out, inner_folds, make_split  # noqa: E402
+from cell_typing import remember  # noqa: E402
 
 
 def run_quickly(folder):
@@ -277,3 +278,14 @@ def test_results_of_other_settings_do_not_count(quick_run):
     assert list(found["methods"]) == ["tgem"]
     described["synthetic"]["checksum"] = "of other data"
     assert report(folder, described, methods())["data"] == {}
+
+
+def test_a_run_of_fewer_splits_forgets_none(tmp_path):
+    path = tmp_path / "splits.json"
+    all_splits = {"checksum": "a", "splits": {"0": "x", "1": "y"}}
+    remember(path, {"pbmc68k": all_splits, "tcga33": all_splits})
+    remember(path, {"pbmc68k": {"checksum": "a", "splits": {"0": "x"}}})
+    assert json.loads(path.read_text()) == {"pbmc68k": all_splits, "tcga33": all_splits}
+    other = {"checksum": "b", "splits": {"0": "z"}}
+    remember(path, {"pbmc68k": other})
+    assert json.loads(path.read_text())["pbmc68k"] == other
