@@ -31,16 +31,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-from anndata import AnnData
-from cell_types.data import read_facs, select_genes
-from scipy.stats import spearmanr
+from gene_hubs.cells import LABELS, cells_to_read, halves, simulated_cells, sorted_cells
+from gene_hubs.markers import markers
+from gene_hubs.tables import N_HUBS, agreement, largest, of_type, strengths
 from shared import machine
 
 import tgem
@@ -49,29 +46,9 @@ from tgem._core.errors import TgemWarning
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-N_GENES, N_HUBS = 1000, 20
+    from anndata import AnnData
+
 N_EDGES = 100  # of each type, whose return is counted
-CELLS_READ = 200  # of each type
-FALSE_DISCOVERIES = 0.05
-LABELS = "type"
-TYPES = {
-    "CD19+ B": "B",
-    "CD14+ Monocyte": "monocyte",
-    "CD56+ NK": "NK",
-    "CD4+ T Helper2": "CD4 T",
-    "CD4+/CD45RO+ Memory": "CD4 T",
-    "CD4+/CD25 T Reg": "CD4 T",
-    "CD4+/CD45RA+/CD25- Naive T": "CD4 T",
-    "CD8+ Cytotoxic T": "CD8 T",
-    "CD8+/CD45RA+ Naive Cytotoxic": "CD8 T",
-}
-#: sets of genes that name a type, without the prefix of their file
-MARKERS = {
-    "B": ("Bcells", "NaiveB", "MemB", "Bcell", "Blymphocyte", "NaiBcell", "MemBcell"),
-    "NK": ("NKcells", "NKcyt", "NKnai", "NKcell", "CD56dimNK", "CD56brightNK"),
-    "monocyte": ("Monocytes", "Mo14", "Mo16", "Monocyte", "ClassMonocyte", "NClassMonocyte"),
-}
-GENE_SETS = ("HumanCD45p_scseqCMs6.gmt", "CellNames_scseqCMs6_sigs.gmt")
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
 
 
@@ -81,27 +58,6 @@ class Sizes(NamedTuple):
     n_permutations: int
     n_runs: int
     max_epochs: int | None = None
-
-
-def sorted_cells() -> AnnData:
-    """Log-normalised expression of the most variable genes; nothing but variance chooses them."""
-    cells = read_facs()
-    cells = cells[np.flatnonzero(np.isin(cells.labels, list(TYPES)))]
-    cells = cells.of_genes(select_genes(cells, N_GENES))
-    obs = pd.DataFrame(
-        {LABELS: pd.Categorical([TYPES[name] for name in cells.labels])},
-        index=[f"cell{i}" for i in range(len(cells.labels))],
-    )
-    return AnnData(cells.dense(), obs, pd.DataFrame(index=cells.genes))
-
-
-def simulated_cells() -> AnnData:
-    """A few simulated cells, to try the command."""
-    adata = tgem.datasets.synthetic_expression(
-        n_obs=500, n_genes=30, n_classes=2, n_causal=6, n_decoys=4, interaction_only=True
-    )
-    adata.obs[LABELS] = adata.obs["cell_type"].astype(str).astype("category")
-    return adata
 
 
 def trained(adata: AnnData, sizes: Sizes, seed: int) -> tgem.model.TGEM:
@@ -118,27 +74,6 @@ def counted(model: tgem.model.TGEM) -> dict[str, Any] | None:
     return None if gain is None else gain._asdict()
 
 
-def cells_to_read(adata: AnnData, seed: int) -> list[int]:
-    """As many cells of each type, drawn at random."""
-    generator = np.random.default_rng(seed)
-    labels = adata.obs[LABELS].to_numpy()
-    drawn = [
-        generator.permutation(np.flatnonzero(labels == name))[:CELLS_READ]
-        for name in np.unique(labels)
-    ]
-    return sorted(np.concatenate(drawn).tolist())
-
-
-def halves(adata: AnnData, seed: int) -> tuple[AnnData, AnnData]:
-    """Two halves without a common cell, types in equal shares."""
-    generator = np.random.default_rng([seed, 1])
-    side = np.zeros(adata.n_obs, dtype=int)
-    for name in adata.obs[LABELS].cat.categories:
-        cells = generator.permutation(np.flatnonzero(adata.obs[LABELS] == name))
-        side[cells[: len(cells) // 2]] = 1
-    return adata[side == 0].copy(), adata[side == 1].copy()
-
-
 def with_network(
     adata: AnnData, sizes: Sizes, seed: int
 ) -> tuple[tgem.model.TGEM, dict[str, Any] | None]:
@@ -148,78 +83,6 @@ def with_network(
     tgem.tl.network(adata, model, indices=cells_to_read(adata, seed))
     tgem.tl.hubs(adata)
     return model, gain
-
-
-def strengths(adata: AnnData) -> dict[str, pd.Series[float]]:
-    """Strength of all genes in the network of each type; 0 without an edge."""
-    table = adata.uns["tgem_hubs"]
-    genes = adata.var_names
-    return {
-        str(name): part.set_index("gene")["strength"].reindex(genes, fill_value=0.0)
-        for name, part in table.groupby("class", observed=True)
-    }
-
-
-def largest(values: pd.Series[float]) -> list[str]:
-    return [str(gene) for gene in values[values > 0].nlargest(N_HUBS).index]
-
-
-def agreement(one: AnnData, other: AnnData) -> list[dict[str, Any]]:
-    """Hubs of each type of one half against those of each type of the other."""
-    first, second = strengths(one), strengths(other)
-    rows = []
-    for a, x in first.items():
-        for b, y in second.items():
-            top = sorted({*largest(x), *largest(y)})
-            rows.append(
-                {
-                    "type": a,
-                    "type_of_other_half": b,
-                    "rank_correlation": float(spearmanr(x, y).statistic),
-                    "shared_of_largest": len({*largest(x)} & {*largest(y)}),
-                    "n_in_either": len(top),
-                }
-            )
-    return rows
-
-
-def markers() -> dict[str, set[str]]:
-    """Markers of three types, from the gene sets beside the project."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("TGEM_SHARED_DATA", default)) / "genesets"
-    found: dict[str, set[str]] = {name: set() for name in MARKERS}
-    for file in GENE_SETS:
-        for line in (folder / file).read_text(encoding="utf-8").splitlines():
-            name, _, *genes = line.split("\t")
-            for kind, names in MARKERS.items():
-                if name.rsplit("_", maxsplit=1)[-1] in names:
-                    found[kind] |= {gene for gene in genes if gene}
-    return found
-
-
-def of_type(adata: AnnData, name: str, known: set[str] | None) -> dict[str, Any]:
-    """The largest hubs of a type, and what is known of them."""
-    table = adata.uns["tgem_hubs"]
-    part = table[table["class"] == name].sort_values("rank").set_index("gene")
-    top = [str(gene) for gene in part.index[:N_HUBS]]
-    significant = [str(gene) for gene in part.index[part["fdr"] <= FALSE_DISCOVERIES]]
-    columns = ["degree", "strength", "p_value", "fdr"]
-    row: dict[str, Any] = {
-        "largest": part.loc[top, columns].reset_index().to_dict("records"),
-        "significant": significant,
-        "largest_significant": len(set(top) & set(significant)),
-    }
-    if known is not None:
-        level = adata[adata.obs[LABELS] == name].to_df().mean().nlargest(N_HUBS).index
-        in_data = known & set(adata.var_names)
-        row["markers"] = {
-            "n_known": len(in_data),
-            "among_largest": sorted(known & set(top)),
-            "among_significant": sorted(known & set(significant)),
-            "among_most_expressed": sorted(known & set(level)),
-            "expected_by_chance": N_HUBS * len(in_data) / adata.n_vars,
-        }
-    return row
 
 
 def measure_stability(

@@ -13,14 +13,15 @@ from anndata import AnnData
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(SCRIPTS))
 
-import hubs as benchmark  # noqa: E402
+from gene_hubs.cells import LABELS, halves, simulated_cells  # noqa: E402
+from gene_hubs.tables import agreement, of_type  # noqa: E402
 
 
 def cells(strengths):
     """Cells with the hubs of one type, whose strengths are given by gene."""
     genes = pd.Index(list(strengths))
     adata = AnnData(np.ones((4, len(genes)), np.float32), var=pd.DataFrame(index=genes))
-    adata.obs[benchmark.LABELS] = pd.Categorical(["B"] * 4)
+    adata.obs[LABELS] = pd.Categorical(["B"] * 4)
     table = pd.DataFrame({"gene": genes, "strength": list(strengths.values())})
     ranked = table[table["strength"] > 0].assign(**{"class": "B", "degree": 1})
     ranked["rank"] = ranked["strength"].rank(ascending=False)
@@ -29,24 +30,24 @@ def cells(strengths):
 
 
 def test_halves_have_no_common_cell_and_equal_shares():
-    adata = benchmark.simulated_cells()
-    one, other = benchmark.halves(adata, seed=0)
+    adata = simulated_cells()
+    one, other = halves(adata, seed=0)
     assert not set(one.obs_names) & set(other.obs_names)
     assert one.n_obs + other.n_obs == adata.n_obs
-    counts = one.obs[benchmark.LABELS].value_counts()
-    assert abs(counts - other.obs[benchmark.LABELS].value_counts()).max() <= 1
+    counts = one.obs[LABELS].value_counts()
+    assert abs(counts - other.obs[LABELS].value_counts()).max() <= 1
 
 
 def test_agreement_counts_shared_hubs():
     one = cells({"A": 3.0, "B": 2.0, "C": 0.0})
     other = cells({"A": 3.0, "C": 2.0, "B": 0.0})
-    (row,) = benchmark.agreement(one, other)
+    (row,) = agreement(one, other)
     assert (row["shared_of_largest"], row["n_in_either"]) == (1, 3)
-    assert benchmark.agreement(one, one)[0]["rank_correlation"] == pytest.approx(1)
+    assert agreement(one, one)[0]["rank_correlation"] == pytest.approx(1)
 
 
 def test_markers_are_counted_among_largest_and_significant():
-    found = benchmark.of_type(cells({"A": 3.0, "B": 2.0, "C": 0.0}), "B", {"B", "C", "X"})
+    found = of_type(cells({"A": 3.0, "B": 2.0, "C": 0.0}), "B", {"B", "C", "X"})
     assert found["significant"] == ["A"]
     assert found["markers"]["n_known"] == 2
     assert found["markers"]["among_largest"] == ["B"]

@@ -1,0 +1,1 @@
+"""Cells, hubs and markers of the benchmark of hubs."""
