@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 import tgem
 from tgem.model.tgem._context_gain import context_gain
 from tgem.model.tgem._linear_classifiers import LOWEST, Regression, coordinates
-from tgem.model.tgem._linear_start import draw, linear_start, log_likelihood, stack
+from tgem.model.tgem._linear_start import draw, linear_start, most_tuned, stack
+from tgem.model.tgem._tuned_ridge import log_likelihood, tuned_ridge
 
 
 def simulated(n_obs, n_genes, n_classes, seed=0):
@@ -141,6 +142,20 @@ class TestContextGain:
         # three of four are right: a difference of log 3
         assert gain.weight == pytest.approx(np.log(3) / 10, rel=0.1)
 
+    def test_the_weight_of_noise_is_rarely_told_from_zero(self):
+        rng = np.random.default_rng(0)
+        draws = rng.normal(size=(400, 2, 60, 3))
+        codes = rng.integers(0, 3, 60)
+        counted = [context_gain(linear, contexts, codes).weight > 0 for linear, contexts in draws]
+        assert np.mean(counted) < 0.05  # 0.025 where the linear classifier is right
+
+    def test_the_score_test_agrees_with_the_exact_one(self):
+        """Two classes, no linear evidence: the slope is a mean of signs, whose test is known."""
+        contexts = np.tile([1.0, 0.0], (100, 1))
+        for n_right, counts in ((61, True), (59, False)):  # 60 of 100 are two standard errors
+            codes = np.r_[np.zeros(n_right, dtype=int), np.ones(100 - n_right, dtype=int)]
+            assert (context_gain(np.zeros((100, 2)), contexts, codes).weight > 0) is counts
+
     def test_no_cell(self):
         assert context_gain(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, int)).weight == 0
 
@@ -195,18 +210,39 @@ class TestModel:
         assert len(model.train_indices) == 160
 
 
+def test_markers_are_found_among_many_genes():
+    """Three genes know the class; fits that favour them leave less of their weights to others."""
+    rng = np.random.default_rng(0)
+    codes = np.arange(300) % 3
+    levels = rng.normal(size=(300, 200)).astype(np.float32)
+    levels[:, :3] += 2 * np.eye(3, dtype=np.float32)[codes]
+    start = linear_start(levels, np.ones(200), codes, n_classes=3, seed=0)
+    plain = LogisticRegression(C=0.01, max_iter=500).fit(levels, codes).coef_
+    shares = [
+        np.abs(weight[:, :3]).sum() / np.abs(weight).sum()
+        for weight in (start.of_all.weight, plain)
+    ]
+    assert shares[0] > 2 * shares[1]
+
+
+def test_fewer_cells_are_tuned_on_where_there_are_many_genes():
+    assert most_tuned(1_000) == 10_000
+    assert most_tuned(20_000) == 2_500
+
+
 @pytest.mark.parametrize("most", [80, 200])
-def test_coordinates_are_computed_once_for_each_scale_where_no_cell_is_left_out(monkeypatch, most):
+def test_penalties_are_tuned_on_a_part_of_very_many_cells(monkeypatch, most):
     import tgem.model.tgem._linear_start as module
 
-    calls = []
+    tuned_on = []
 
-    def counted(levels, scale):
-        calls.append(len(levels))
-        return coordinates(levels, scale)
+    def counted(levels, *arguments, **options):
+        tuned_on.append(len(levels))
+        return tuned_ridge(levels, *arguments, **options)
 
-    monkeypatch.setattr(module, "coordinates", counted)
+    monkeypatch.setattr(module, "tuned_ridge", counted)
     monkeypatch.setattr(module, "MOST_CELLS_TUNED", most)
     levels, codes = simulated(120, 150, 3)
-    linear_start(levels, np.linspace(0.5, 2, 150), codes, n_classes=3, seed=0)
-    assert sorted(calls) == ([80, 80, 120, 120] if most == 80 else [120, 120])
+    start = linear_start(levels, np.linspace(0.5, 2, 150), codes, n_classes=3, seed=0)
+    assert tuned_on == [min(most, 120)] * 2
+    assert np.mean(start.of_all.logits(levels).argmax(1) == codes) > 0.9

@@ -141,28 +141,16 @@ def test_correlations_are_pearsons(generator):
     assert (found[:, 2] == -1).all()
 
 
-def test_weights_of_genes_by_a_plain_loop(generator):
-    codes = np.repeat([0, 1, 2], [30, 50, 20])
-    levels = generator.normal(size=(100, 6))
-    levels[:, 0] += 3.0 * codes
-    levels[:, 1] = 5.0 * codes + 0.01 * levels[:, 1]  # nearly all of its variance is between
-    levels = (levels - levels.mean(axis=0)) / levels.std(axis=0)
-    classes = np.stack([levels[codes == c].mean(axis=0) for c in range(3)] + [np.full(6, 7.0)])
-    shares = np.array([0.3, 0.5, 0.2, 0.0])
-    found = gene_weights(classes, shares)
-    for gene in range(6):
-        within = sum(
-            share * levels[codes == c, gene].var() for c, share in enumerate(shares) if share
-        )
-        ratio = classes[:3, gene].var() / max(within, 0.05)
-        assert found[gene] == pytest.approx(ratio**0.25)
-    assert (found[:2] > found[2:].max()).all()
+def test_genes_that_the_classifier_looks_at_count_more():
+    found = gene_weights(np.array([[3.0, 0.0, 0.0, 0.3], [4.0, 0.0, 1.25, 0.4]]))
+    np.testing.assert_allclose(found, [1, 0, 0.5, 0.1**0.5], atol=2e-3)
+    assert found[1] > 0
 
 
-def test_a_gene_that_all_classes_have_alike_counts_little():
-    classes = np.array([[0.9, 0.0], [-0.9, 0.0]])
-    weights = gene_weights(classes, np.array([0.5, 0.5]))
-    assert 0 < weights[1] < 0.05 * weights[0]
+def test_a_classifier_that_looks_at_no_gene():
+    found = gene_weights(np.zeros((3, 4)))
+    assert (found > 0).all()
+    assert len(set(found)) == 1
 
 
 def test_both_judges_count_alike():
@@ -180,7 +168,7 @@ def test_shift_by_a_plain_loop(generator):
     cells = classes[codes] + 0.3 * generator.normal(size=(60, 12)) + 0.5
     weights = generator.normal(size=(12, 3))
 
-    of_genes = gene_weights(classes / 2, shares)
+    of_genes = gene_weights(weights.T)
 
     def scores(offsets, of_classes):
         moved = cells + offsets[0]
@@ -194,14 +182,23 @@ def test_shift_by_a_plain_loop(generator):
         cells.var(0)[None],
         np.empty(0),
     )
-    found = find_shift(new, classes, shares, scores=scores)
+    found = find_shift(
+        new, classes, shares, scores=scores, class_sums=lambda p: (p.T @ cells)[None]
+    )
     offset = np.zeros(12)
     evidence = scores(offset[None], classes)[0] / TEMPERATURE
     for _ in range(found.n_steps):
         p = np.exp(evidence - evidence.max(1, keepdims=True))
         p /= p.sum(1, keepdims=True)
         mixture = p.sum(0) + 0.05 * 60 * shares
-        difference = mixture / mixture.sum() @ classes - cells.mean(0)
+        together = mixture / mixture.sum() @ classes - cells.mean(0)
+        total, difference = 0.0, np.zeros(12)
+        for c in range(3):
+            n = p[:, c].sum()
+            own = classes[c] - p[:, c] @ cells / n
+            total += n / (n + 5)
+            difference += n / (n + 5) * (n * own + 10 * together) / (n + 10)
+        difference /= total
         noise = (cells.var(0) + 1 / 60).sum() / 60
         kept = max(0.0, 1 - noise / (difference @ difference))
         offset = kept * difference
@@ -209,6 +206,34 @@ def test_shift_by_a_plain_loop(generator):
         evidence = (likeness / TEMPERATURE + logits) / 2
     np.testing.assert_allclose(found.offsets[0], offset)
     assert found.kept[0] == pytest.approx(kept)
+
+
+def test_classes_count_once_however_many_cells_they_have(generator):
+    """A type that differs in its own way moves the others less than its share of the cells."""
+    classes = 3 * generator.normal(size=(3, 40))
+    codes = np.repeat([0, 1, 2], [400, 50, 50])
+    own = np.zeros((3, 40))
+    own[0, :10] = 1.0  # of the large class alone; all share 0.5 in the others
+    own[:, 10:] = 0.5
+    cells = classes[codes] + own[codes] + 0.1 * generator.normal(size=(500, 40))
+
+    def scores(offsets, of_classes):
+        moved = cells + offsets[0]
+        like = correlations(moved, of_classes, np.ones(3, dtype=bool), np.ones(40))
+        return like, moved @ classes.T
+
+    new = NewCells(
+        np.zeros(500, dtype=int),
+        np.full(500, -1),
+        cells.mean(0)[None],
+        cells.var(0)[None],
+        np.empty(0),
+    )
+    found = find_shift(
+        new, classes, np.full(3, 1 / 3), scores=scores, class_sums=lambda p: (p.T @ cells)[None]
+    )
+    np.testing.assert_allclose(found.offsets[0, 10:], -0.5, atol=0.1)
+    np.testing.assert_allclose(found.offsets[0, :10], -1 / 3, atol=0.15)  # not 0.8, its share
 
 
 def test_a_single_cell_is_not_moved(model, source):

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 LARGEST_WEIGHT = 2.0
-LEAST_RATIO = 2.0  # of the gain to its standard error
+LEAST_RATIO = 2.0  # of the slope to its standard error
 
 
 class ContextGain(NamedTuple):
@@ -26,7 +26,7 @@ class ContextGain(NamedTuple):
     standard_error
         Its standard error over the cells.
     weight
-        The best weight; 0 if the gain is not at least twice its standard error.
+        The best weight; 0 if contexts cannot be told from noise (:func:`context_gain`).
     """
 
     log_likelihood: float
@@ -45,7 +45,12 @@ NOT_WEIGHED = ContextGain(0.0, 0.0, 1.0)
 
 
 def context_gain(linear: Array, contexts: Array, codes: Array) -> ContextGain:
-    """Weigh contexts by the log-likelihood of cells that were not trained on.
+    r"""Weigh contexts by the log-likelihood of cells that were not trained on.
+
+    The weight is the one of the highest log-likelihood, :math:`\ell(\gamma)`, if the score test of
+    :math:`\gamma = 0` rejects it: the mean slope over the cells, :math:`\ell'(0)`, must be at least
+    twice its standard error. (That of the rise itself would ask for more: for a parabola the rise
+    is half of what the slope at 0 promises, so its ratio to its standard error is half as large.)
 
     Parameters
     ----------
@@ -64,9 +69,18 @@ def context_gain(linear: Array, contexts: Array, codes: Array) -> ContextGain:
         chosen = np.take_along_axis(logits, codes[:, None], axis=1)[:, 0]
         return np.asarray(chosen - logsumexp(logits, axis=1))
 
+    certain = _slope(linear.astype(float), contexts, codes)
     found = minimize_scalar(
         lambda weight: -log_likelihood(weight).mean(), bounds=(0, LARGEST_WEIGHT), method="bounded"
     )
     gains = log_likelihood(found.x) - log_likelihood(0.0)
     gain, error = float(gains.mean()), float(gains.std() / np.sqrt(len(codes)))
-    return ContextGain(gain, error, float(found.x) if gain > LEAST_RATIO * error else 0.0)
+    counts = gain > 0 and certain > LEAST_RATIO
+    return ContextGain(gain, error, float(found.x) if counts else 0.0)
+
+
+def _slope(linear: Array, contexts: Array, codes: Array) -> float:
+    """Slope of the log-likelihood where contexts do not count, over its standard error."""
+    expected = (softmax(linear, axis=1) * contexts).sum(axis=1)
+    slopes = np.take_along_axis(contexts, codes[:, None], axis=1)[:, 0] - expected
+    return float(slopes.sum() / max(np.sqrt((slopes**2).sum()), 1e-12))

@@ -50,6 +50,11 @@ class Coordinates(NamedTuple):
     scale: Array
     directions: Array | None
 
+    def of_cells(self, levels: Array) -> Array:
+        """The coordinates of cells."""
+        values: Array = levels * self.scale
+        return values if self.directions is None else values @ self.directions
+
     def of_levels(self, found: Weights) -> Weights:
         """The same classifier, for levels."""
         weight = found.weight if self.directions is None else found.weight @ self.directions.T
@@ -61,7 +66,7 @@ def coordinates(levels: Array, scale: Array) -> Coordinates:
 
     The turn changes no solution, as the penalty has no direction, and saves most of the time.
     """
-    scale = (scale / np.sqrt(np.mean((levels * scale) ** 2) or 1.0)).astype(np.float32)
+    scale = _relative(scale, levels)
     values = levels * scale
     if values.shape[1] <= values.shape[0]:
         return Coordinates(values, scale, None)
@@ -69,6 +74,11 @@ def coordinates(levels: Array, scale: Array) -> Coordinates:
     kept = eigenvalues > SMALLEST_EIGENVALUE * max(eigenvalues[-1], 1e-30)
     directions = values.T @ (vectors[:, kept] / np.sqrt(eigenvalues[kept])).astype(np.float32)
     return Coordinates(values @ directions, scale, directions)
+
+
+def _relative(scale: Array, levels: Array) -> Array:
+    """The scale with which the mean square of the cells' values is 1."""
+    return np.asarray(scale / np.sqrt(np.mean((levels * scale) ** 2) or 1.0), dtype=np.float32)
 
 
 class Regression:
@@ -91,6 +101,15 @@ class Regression:
         if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
             weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
         return _of_classes(weight, bias, model.classes_, self._n_classes)
+
+
+def fit_scaled(
+    levels: Array, scale: Array, codes: Array, penalty: float, *, n_classes: int
+) -> Weights:
+    """Fit once to scaled genes; the turn to the span of the cells would take longer than that."""
+    scale = _relative(scale, levels)
+    found = Regression(n_classes, tolerance=1e-4).fit(levels * scale, codes, penalty)
+    return Weights((found.weight * scale).astype(np.float32), found.bias)
 
 
 def _of_classes(weight: Array, bias: Array, present: Array, n_classes: int) -> Weights:

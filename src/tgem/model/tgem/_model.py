@@ -11,7 +11,7 @@ from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_n
 from tgem.model.tgem._class_queries import ClassQueryModule
 from tgem.model.tgem._class_space import ClassSpaceModel
 from tgem.model.tgem._context_gain import ContextGain
-from tgem.model.tgem._linear_start import MOST_CELLS_TUNED
+from tgem.model.tgem._linear_start import most_tuned
 from tgem.model.tgem._presets import PRESETS
 from tgem.model.tgem._training import linear_first, standardize
 from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY, TypingModule
@@ -181,7 +181,7 @@ class TGEM(ClassSpaceModel):
     def _n_scaled(self, n_train: int) -> int:
         # the linear start's scale is the most likely one for cells left out in five folds
         if isinstance(self.module, ClassQueryModule):
-            return min(n_train, MOST_CELLS_TUNED)
+            return min(n_train, most_tuned(len(self.gene_names)))
         return super()._n_scaled(n_train)
 
     def _count_attention(self) -> None:
@@ -194,8 +194,8 @@ class TGEM(ClassSpaceModel):
 
         The rise of the mean log-likelihood of a cell's label over the linear classifier's,
         its standard error, and the weight that attention therefore gets: 0, which leaves the linear
-        classifier, unless the rise is at least twice its standard error. ``None`` before training
-        and for the paper preset, in which attention is not weighed.
+        classifier, unless a score test of that weight tells it from 0 by two standard errors.
+        ``None`` before training and for the paper preset, in which attention is not weighed.
         """
         if not (self.is_trained_ and isinstance(self.module, ClassQueryModule)):
             return None

@@ -19,9 +19,10 @@ from tgem.model.tgem._transfer_cells import (
     batches_of,
     drawn_cells,
     labels_among,
+    sum_over_classes,
     summarize_cells,
 )
-from tgem.model.tgem._transfer_judges import combined, correlations
+from tgem.model.tgem._transfer_judges import combined, correlations, gene_weights
 from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
 from tgem.model.tgem._transfer_report import describe_batches
 from tgem.model.tgem._transferred import Transferred
@@ -92,12 +93,13 @@ class TransferableModel(SummarizedClassifier):
         r"""Label the cells of another donor, chemistry or laboratory.
 
         Two things differ between data sets: what they are made of, and how high each gene is
-        measured. The second is estimated given the first: the mean of every gene is moved to what
-        it would be in a mixture of the training classes, in the shares that the new cells have;
-        these shares and the cells' labels are found in turns. A cell's label then comes from two
-        judges, the network's logits and the correlation of the cell's genes with the mean of each
-        class, which depth and quality of a cell change little and in which genes count the more,
-        the more they differ between the classes. The model is not changed.
+        measured. The second is estimated given the first: the cells of each class should have the
+        mean expression of that class in the training data, and what every gene lacks of it, on
+        average over the classes, is added to all cells; these shifts and the cells' labels are
+        found in turns. A cell's label then comes from two judges, the network's logits and the
+        correlation of the cell's genes with the mean of each class, which depth and quality of a
+        cell change little and in which genes count the more, the more the classifier looks at
+        them. The model is not changed.
 
         All cells of a batch share one shift, so a batch should be one sample or one run, with tens
         of cells at least; with few, the shift shrinks to 0. Every cell gets one of the model's
@@ -194,7 +196,7 @@ class TransferableModel(SummarizedClassifier):
     ) -> tuple[Array, Array]:
         """Correlations with the classes, and calibrated logits."""
         reference = self._known_reference()
-        known, weights = reference.class_shares > 0, reference.gene_weights[found]
+        known, weights = reference.class_shares > 0, gene_weights(self._level_weights()[:, found])
         likeness = [
             correlations(self._levels(dataset, block)[:, found], class_levels, known, weights)
             for block in _blocks(cells)
@@ -234,12 +236,24 @@ class TransferableModel(SummarizedClassifier):
             reference.class_levels[:, found].astype(np.float64),
             reference.class_shares.astype(np.float64),
             scores=scores,
+            class_sums=lambda probabilities: sum_over_classes(
+                lambda block: self._levels(dataset, block)[:, found],
+                cells,
+                given.batches[cells],
+                probabilities,
+                n_batches=len(given.names),
+            ),
         )
+
+    def _level_weights(self) -> Array:
+        """Weight of each gene's level for each class, ``(n_classes, n_genes)``."""
+        with torch.inference_mode():
+            weights = self.module.class_weights()[:, : len(self.gene_names)]
+            return np.asarray(weights.cpu().numpy())
 
     def _weight_of(self, found: Array) -> float:
         """Share of the classes' weights for levels that is on some genes."""
-        with torch.inference_mode():
-            weights = self.module.class_weights()[:, : len(found)].abs().sum(dim=0).cpu().numpy()
+        weights = np.abs(self._level_weights()).sum(axis=0)
         return float(weights[found].sum() / max(weights.sum(), 1e-12))
 
 

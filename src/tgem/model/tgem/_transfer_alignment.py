@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 PRIOR_SHARE = 0.05  # weight of the training composition, against that of the new cells
 MOST_STEPS = 20
+FEW_CELLS = 5  # with which a class counts half in the shift
+SHARED_CELLS = 10  # that the shift of all cells counts as, against the cells of one class
 LABELLED_PRIOR = 20  # cells that a class of the training data counts as, against labelled ones
 
 
@@ -69,16 +71,27 @@ def find_shift(
     class_shares: Array,
     *,
     scores: Callable[[Array, Array], tuple[Array, Array]],
+    class_sums: Callable[[Array], Array],
 ) -> Shift:
     r"""Alternate between what the cells are and how far their genes are shifted.
 
     With the probabilities :math:`p_{ic}` of the cells' classes, a batch consists of
     :math:`\pi_c \propto \sum_i p_{ic} + 0.05\, n \rho_c` (:math:`\rho` the shares of the training
-    cells); the same mixture of training cells has the mean levels :math:`\sum_c \pi_c \mu_c`. What
-    the batch's mean lacks of them is its shift, less the part that chance explains (James-Stein):
-    :math:`d\,\max(0,\ 1 - \sum_g (s_g^2 + 1/n) / n / \lVert d \rVert^2)`. The shifted cells get new
-    probabilities, from the mean of the network's logits and the correlations with the classes over
-    0.05; the first ones come from correlations alone.
+    cells), and the same mixture of training cells has the mean levels :math:`\sum_c \pi_c \mu_c`.
+    What the batch's mean lacks of them is its shift :math:`\delta_0` if its cells are taken
+    together. Taken class by class, with :math:`n_c = \sum_i p_{ic}` cells whose mean is
+    :math:`m_c`, it is :math:`\delta_c = (n_c (\mu_c - m_c) + 10\, \delta_0) / (n_c + 10)`. A shift
+    that genes owe to the laboratory is that of every class, so each class counts once, however many
+    of the cells it is:
+
+    .. math::
+        \delta = \frac{\sum_c w_c \delta_c}{\sum_c w_c}, \quad w_c = \frac{n_c}{n_c + 5}
+
+    Then a class with many cells that got another's label cannot draw the shift towards that label
+    alone. Of the shift the part that chance explains is taken off (James-Stein):
+    :math:`\delta \max(0,\ 1 - \sum_g (s_g^2 + 1/n) / n / \lVert \delta \rVert^2)`. The shifted
+    cells get new probabilities, from the mean of the network's logits and the correlations with
+    the classes over 0.05; the first ones come from correlations alone.
 
     Parameters
     ----------
@@ -88,6 +101,9 @@ def find_shift(
         Of the training cells: mean level of each class, and shares of the classes.
     scores
         Correlations and logits of the cells after offsets, with mean levels of the classes.
+    class_sums
+        Sum of the cells' levels, without offsets, weighted by the probability of each class,
+        ``(n_batches, n_classes, n_genes)``.
     """
     is_known = class_shares > 0
     n_batches, n_genes = cells.mean.shape
@@ -101,8 +117,11 @@ def find_shift(
     evidence, before, n_steps = likeness / TEMPERATURE, None, 0
     while n_steps < MOST_STEPS:
         n_steps += 1
-        shares = _composition(softmax(evidence, axis=1), cells, class_shares, sizes)
-        difference = np.where(sizes[:, None] > 0, shares @ class_levels - cells.mean, 0.0)
+        probabilities = _with_given(softmax(evidence, axis=1), cells.labels)
+        counts = _counts(probabilities, cells.batches, n_batches)
+        shares = _composition(counts, class_shares, sizes)
+        together = np.where(sizes[:, None] > 0, shares @ class_levels - cells.mean, 0.0)
+        difference = _mean_over_classes(counts, class_sums(probabilities), class_levels, together)
         squared = np.maximum((difference**2).sum(axis=1), 1e-12)
         kept = np.maximum(0.0, 1 - noise / squared)
         offsets = kept[:, None] * difference
@@ -116,14 +135,34 @@ def find_shift(
     return Shift(offsets, moved, kept, n_steps)
 
 
-def _composition(probabilities: Array, cells: NewCells, prior: Array, sizes: Array) -> Array:
-    """Share of each class in each batch; labelled cells are of their class."""
-    given = cells.labels >= 0
-    probabilities[given] = np.eye(len(prior))[cells.labels[given]]
-    sums = np.zeros((len(sizes), len(prior)))
-    np.add.at(sums, cells.batches, probabilities)
-    found = sums + PRIOR_SHARE * sizes[:, None] * prior
+def _with_given(probabilities: Array, labels: Array) -> Array:
+    """Labelled cells are of their class."""
+    given = labels >= 0
+    probabilities[given] = np.eye(probabilities.shape[1])[labels[given]]
+    return probabilities
+
+
+def _counts(probabilities: Array, batches: Array, n_batches: int) -> Array:
+    """Expected number of cells of each class in each batch."""
+    counts = np.zeros((n_batches, probabilities.shape[1]))
+    np.add.at(counts, batches, probabilities)
+    return counts
+
+
+def _composition(counts: Array, prior: Array, sizes: Array) -> Array:
+    """Share of each class in each batch."""
+    found = counts + PRIOR_SHARE * sizes[:, None] * prior
     return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
+
+
+def _mean_over_classes(counts: Array, sums: Array, class_levels: Array, together: Array) -> Array:
+    """Mean of the classes' shifts, each drawn towards that of all cells if it has few."""
+    n = counts[:, :, None]
+    of_classes = n * class_levels - sums + SHARED_CELLS * together[:, None, :]
+    of_classes /= n + SHARED_CELLS
+    weights = counts / (counts + FEW_CELLS)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    return np.einsum("bc,bcg->bg", weights, of_classes)
 
 
 def _towards_labelled(cells: NewCells, class_levels: Array, offsets: Array) -> Array:

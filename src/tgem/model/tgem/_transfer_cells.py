@@ -112,3 +112,39 @@ def summarize_cells(
     mean = sums / sizes
     variance = np.maximum(squares / sizes - mean**2, 0)
     return NewCells(batches, labels, mean, variance, labelled)
+
+
+def sum_over_classes(
+    read: Callable[[Array], Array],
+    cells: Array,
+    batches: Array,
+    probabilities: Array,
+    *,
+    n_batches: int,
+) -> Array:
+    """Sum of the levels of each batch, weighted by the probability of each class.
+
+    Parameters
+    ----------
+    read
+        Gives the levels of cells at some positions, ``(n_obs, n_genes)``.
+    cells
+        Positions of the cells.
+    batches, probabilities
+        Of these cells, ``(n_obs,)`` and ``(n_obs, n_classes)``.
+    n_batches
+        Number of batches.
+
+    Returns
+    -------
+    Array of shape ``(n_batches, n_classes, n_genes)``.
+    """
+    n_genes = read(cells[:1]).shape[1]
+    sums = np.zeros((n_batches, probabilities.shape[1], n_genes))
+    for start in range(0, len(cells), BLOCK):
+        part = slice(start, start + BLOCK)
+        levels = read(cells[part]).astype(np.float64)
+        for batch in np.unique(batches[part]):
+            own = batches[part] == batch
+            sums[batch] += probabilities[part][own].T @ levels[own]
+    return sums

@@ -9,30 +9,25 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 TEMPERATURE = 0.05  # of correlations, on the scale of logits
-WEIGHT_EXPONENT = 0.25
-SMALLEST_WITHIN = 0.05  # variance within classes, of a gene's variance
-SMALLEST_RATIO = 1e-6
+WEIGHT_EXPONENT = 0.5
+SMALLEST_LENGTH = 1e-6  # of a gene's weights in the classifier, relative to the largest
 
 
-def gene_weights(class_levels: Array, class_shares: Array) -> Array:
+def gene_weights(class_weights: Array) -> Array:
     r"""How much each gene counts in a correlation with the classes.
 
-    The variance between the classes over the one within them, to the power of 1/4: a gene whose
-    level hardly depends on the class says little about it, whatever it is in a cell. Levels are
-    standardised, so what the classes of the training cells leave of a variance of 1 is the variance
-    within them, :math:`1 - \sum_c \rho_c \mu_c^2`.
+    The root of the length of its weights in the classifier, :math:`\lVert w_g \rVert^{1/2}`: genes
+    that the classes are told apart by count more than those that merely differ between them, or
+    between the runs in which they were measured.
 
     Parameters
     ----------
-    class_levels
-        Mean levels of the classes, ``(n_classes, n_genes)``.
-    class_shares
-        Shares of the classes among the training cells.
+    class_weights
+        Weight of each gene's level for each class, ``(n_classes, n_genes)``.
     """
-    known = class_levels[class_shares > 0]
-    between = known.var(axis=0)
-    within = np.maximum(1 - class_shares @ class_levels**2, SMALLEST_WITHIN)
-    return np.asarray(np.maximum(between / within, SMALLEST_RATIO) ** WEIGHT_EXPONENT)
+    length = np.linalg.norm(class_weights, axis=0)
+    relative = length / max(float(length.max()), 1e-12)
+    return np.asarray((relative + SMALLEST_LENGTH) ** WEIGHT_EXPONENT)
 
 
 def correlations(levels: Array, class_levels: Array, is_known: Array, gene_weights: Array) -> Array:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tgem.model.tgem._transfer_judges import gene_weights
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -49,13 +47,6 @@ class TransferReference:
         """Standardised expression between -10 and 10, as the default network reads it."""
         standardized = (expression - self.gene_mean) / self.gene_scale
         return np.clip(standardized, -LARGEST_LEVEL, LARGEST_LEVEL)
-
-    @property
-    def gene_weights(self) -> Array:
-        """How much each gene counts in a correlation with the classes."""
-        return gene_weights(
-            self.class_levels.astype(np.float64), self.class_shares.astype(np.float64)
-        )
 
     def of_genes(self, found: Array) -> TransferReference:
         """The same of some genes."""
