@@ -109,6 +109,11 @@ class TestLinearStart:
         assert len(drawn) == 100
         assert (codes[drawn] == 1).sum() == 6
 
+    def test_cells_that_are_all_alike(self):
+        codes = np.arange(40) % 2
+        start = linear_start(np.zeros((40, 90)), np.zeros(90), codes, n_classes=2, seed=0)
+        assert not start.of_all.weight.any()
+
     @pytest.mark.parametrize("codes", [[0, 1], [0, 0, 1], [0, 1, 2, 3], [0, 0, 0, 0, 0, 0, 1]])
     def test_very_few_cells(self, codes):
         levels = np.random.default_rng(0).normal(size=(len(codes), 5)).astype(np.float32)

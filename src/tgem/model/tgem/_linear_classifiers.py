@@ -72,6 +72,8 @@ def coordinates(levels: Array, scale: Array) -> Coordinates:
         return Coordinates(values, scale, None)
     eigenvalues, vectors = np.linalg.eigh((values @ values.T).astype(np.float64))
     kept = eigenvalues > SMALLEST_EIGENVALUE * max(eigenvalues[-1], 1e-30)
+    if not kept.any():  # the cells are all alike
+        return Coordinates(values, scale, None)
     directions = values.T @ (vectors[:, kept] / np.sqrt(eigenvalues[kept])).astype(np.float32)
     return Coordinates(values @ directions, scale, directions)
 
