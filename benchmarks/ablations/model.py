@@ -130,7 +130,7 @@ def _trained(training: Cells, variant: Variant, seed: int) -> StudiedTGEM:
 
 
 def fit_linear_start(training: Cells, variant: Variant, seed: int) -> Predictor:
-    """The default network without contexts."""
+    """The default network without contexts; options are those of its start."""
     classes, codes = np.unique(training.labels, return_inverse=True)
     values = training.dense().astype(np.float64)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
@@ -140,7 +140,9 @@ def fit_linear_start(training: Cells, variant: Variant, seed: int) -> Predictor:
         standardized = (cells.dense() - mean) / scale
         return standardized.clip(-LARGEST_LEVEL, LARGEST_LEVEL).astype(np.float32)
 
-    start = linear_start(levels(training), scale, codes, n_classes=len(classes), seed=seed).of_all
+    start = linear_start(
+        levels(training), scale, codes, n_classes=len(classes), seed=seed, **variant.options
+    ).of_all
 
     def predict(held: Cells) -> Prediction:
         logits = levels(held).astype(np.float64) @ start.weight.T + start.bias

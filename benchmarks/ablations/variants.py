@@ -30,6 +30,7 @@ FAMILIES = {
     CLASS_QUERIES: "Class queries (default)",
 }
 EVERYWHERE = ("pbmc68k", CONTROL, "facs1000", "synthetic")
+STARTS = ("pbmc68k", "facs1000", "tcga33", "synthetic")
 SMALL = ("pbmc68k", CONTROL, "synthetic")
 REAL = ("pbmc68k", "synthetic")
 
@@ -97,6 +98,12 @@ def variants() -> dict[str, Variant]:
 
 def _linear() -> dict[str, Variant]:
     settings = methods()["logistic_regression"].settings
+    starts = (
+        ("one", "standardised genes alone", {"exponents": (0.0,), "n_fits": 1}),
+        ("two", "no genes favoured by a fit", {"n_fits": 1}),
+        ("standardised", "standardised genes, alike and favoured", {"exponents": (0.0,)}),
+        ("six", "genes favoured twice over, too", {"n_fits": 3}),
+    )
     return {
         "logistic_regression": Variant(
             "logistic regression, penalty by accuracy",
@@ -110,9 +117,20 @@ def _linear() -> dict[str, Variant]:
             "the default's start: no contexts",
             LINEAR,
             REFERENCE,
-            data=EVERYWHERE,
+            data=(*EVERYWHERE, "tcga33"),
             fit=fit_linear_start,
         ),
+        **{
+            f"start_{name}": Variant(
+                f"start: {title}",
+                LINEAR,
+                "linear_start",
+                options=options,
+                data=STARTS,
+                fit=fit_linear_start,
+            )
+            for name, title, options in starts
+        },
     }
 
 
