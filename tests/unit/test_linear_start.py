@@ -182,6 +182,9 @@ class TestModel:
         assert "set aside" in repr(model)
         own = model.predict(soft=True)
         np.testing.assert_allclose(model.predict(soft=True, ablate_attention="uniform"), own)
+        ladder = model.get_attention_ladder().log_probability
+        for maps in ladder:
+            np.testing.assert_array_equal(ladder[maps], ladder["own"])
         model.save(tmp_path / "model")
         assert tgem.model.TGEM.load(tmp_path / "model").attention_gain == gain
 

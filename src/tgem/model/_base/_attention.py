@@ -180,6 +180,10 @@ class AttentionClassifier(ExplainedClassifier):
             msg = f"Expected a network with attention, but this {type(self).__name__} has none."
             raise ValueError(msg)
 
+    def _attention_counts(self) -> bool:
+        """Whether the outputs depend on attention at all."""
+        return True
+
     def _swapped(
         self,
         swapper: MapSwapper,
@@ -190,4 +194,6 @@ class AttentionClassifier(ExplainedClassifier):
         batch_size: int | None,
     ) -> np.ndarray[Any, Any]:
         """Outputs of the network on a rung; `swapper` holds the seeds and the mean maps."""
+        if not self._attention_counts():  # all maps are as good, and are slow to compute
+            return self._outputs_of(dataset, cells, batch_size)
         return self._outputs_of(dataset, cells, batch_size, network=partial(swapper.outputs, rung))

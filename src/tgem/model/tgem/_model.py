@@ -184,6 +184,9 @@ class TGEM(ClassSpaceModel):
             return min(n_train, most_tuned(len(self.gene_names)))
         return super()._n_scaled(n_train)
 
+    def _attention_counts(self) -> bool:
+        return not isinstance(self.module, ClassQueryModule) or bool(self.module.context_weight)
+
     def _count_attention(self) -> None:
         if isinstance(self.module, ClassQueryModule):
             self.module.weigh_contexts()
