@@ -183,7 +183,7 @@ def test_shift_by_a_plain_loop(generator):
         np.empty(0),
     )
     found = find_shift(
-        new, classes, shares, scores=scores, class_sums=lambda p: (p.T @ cells)[None]
+        new, classes, shares, scores=scores, weighted_sums=lambda weights: (weights @ cells)[None]
     )
     offset = np.zeros(12)
     evidence = scores(offset[None], classes)[0] / TEMPERATURE
@@ -230,7 +230,11 @@ def test_classes_count_once_however_many_cells_they_have(generator):
         np.empty(0),
     )
     found = find_shift(
-        new, classes, np.full(3, 1 / 3), scores=scores, class_sums=lambda p: (p.T @ cells)[None]
+        new,
+        classes,
+        np.full(3, 1 / 3),
+        scores=scores,
+        weighted_sums=lambda weights: (weights @ cells)[None],
     )
     np.testing.assert_allclose(found.offsets[0, 10:], -0.5, atol=0.1)
     np.testing.assert_allclose(found.offsets[0, :10], -1 / 3, atol=0.15)  # not 0.8, its share

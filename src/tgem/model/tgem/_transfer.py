@@ -19,8 +19,8 @@ from tgem.model.tgem._transfer_cells import (
     batches_of,
     drawn_cells,
     labels_among,
-    sum_over_classes,
     summarize_cells,
+    weighted_sums,
 )
 from tgem.model.tgem._transfer_judges import combined, correlations, gene_weights
 from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
@@ -236,12 +236,11 @@ class TransferableModel(SummarizedClassifier):
             reference.class_levels[:, found].astype(np.float64),
             reference.class_shares.astype(np.float64),
             scores=scores,
-            class_sums=lambda probabilities: sum_over_classes(
+            weighted_sums=lambda weights: weighted_sums(
                 lambda block: self._levels(dataset, block)[:, found],
                 cells,
                 given.batches[cells],
-                probabilities,
-                n_batches=len(given.names),
+                weights,
             ),
         )
 

@@ -71,7 +71,7 @@ def find_shift(
     class_shares: Array,
     *,
     scores: Callable[[Array, Array], tuple[Array, Array]],
-    class_sums: Callable[[Array], Array],
+    weighted_sums: Callable[[Array], Array],
 ) -> Shift:
     r"""Alternate between what the cells are and how far their genes are shifted.
 
@@ -101,9 +101,9 @@ def find_shift(
         Of the training cells: mean level of each class, and shares of the classes.
     scores
         Correlations and logits of the cells after offsets, with mean levels of the classes.
-    class_sums
-        Sum of the cells' levels, without offsets, weighted by the probability of each class,
-        ``(n_batches, n_classes, n_genes)``.
+    weighted_sums
+        Sum of the levels of each batch's cells, without offsets, each with a weight,
+        ``(n_batches, n_genes)``.
     """
     is_known = class_shares > 0
     n_batches, n_genes = cells.mean.shape
@@ -118,10 +118,9 @@ def find_shift(
     while n_steps < MOST_STEPS:
         n_steps += 1
         probabilities = _with_given(softmax(evidence, axis=1), cells.labels)
-        counts = _counts(probabilities, cells.batches, n_batches)
-        shares = _composition(counts, class_shares, sizes)
-        together = np.where(sizes[:, None] > 0, shares @ class_levels - cells.mean, 0.0)
-        difference = _mean_over_classes(counts, class_sums(probabilities), class_levels, together)
+        difference = _difference(
+            probabilities, cells, class_levels, class_shares, weighted_sums=weighted_sums
+        )
         squared = np.maximum((difference**2).sum(axis=1), 1e-12)
         kept = np.maximum(0.0, 1 - noise / squared)
         offsets = kept[:, None] * difference
@@ -133,6 +132,29 @@ def find_shift(
             break
         before = labels
     return Shift(offsets, moved, kept, n_steps)
+
+
+def _difference(
+    probabilities: Array,
+    cells: NewCells,
+    class_levels: Array,
+    class_shares: Array,
+    *,
+    weighted_sums: Callable[[Array], Array],
+) -> Array:
+    """What the classes of each batch lack of their levels, on average over the classes."""
+    n_batches = len(cells.mean)
+    sizes = np.bincount(cells.batches, minlength=n_batches)[:, None]
+    counts = _counts(probabilities, cells.batches, n_batches)
+    shares = _composition(counts, class_shares, sizes)
+    together = np.where(sizes > 0, shares @ class_levels - cells.mean, 0.0)
+    weights = counts / (counts + FEW_CELLS)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    # the sum over the classes, sorted by what is in it: no array of batches x classes x genes
+    weights /= counts + SHARED_CELLS
+    of_cells = (weights[cells.batches] * probabilities).sum(axis=1)
+    difference = (weights * counts) @ class_levels - weighted_sums(of_cells)
+    return difference + SHARED_CELLS * weights.sum(axis=1, keepdims=True) * together
 
 
 def _with_given(probabilities: Array, labels: Array) -> Array:
@@ -151,18 +173,8 @@ def _counts(probabilities: Array, batches: Array, n_batches: int) -> Array:
 
 def _composition(counts: Array, prior: Array, sizes: Array) -> Array:
     """Share of each class in each batch."""
-    found = counts + PRIOR_SHARE * sizes[:, None] * prior
+    found = counts + PRIOR_SHARE * sizes * prior
     return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12))
-
-
-def _mean_over_classes(counts: Array, sums: Array, class_levels: Array, together: Array) -> Array:
-    """Mean of the classes' shifts, each drawn towards that of all cells if it has few."""
-    n = counts[:, :, None]
-    of_classes = n * class_levels - sums + SHARED_CELLS * together[:, None, :]
-    of_classes /= n + SHARED_CELLS
-    weights = counts / (counts + FEW_CELLS)
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-    return np.einsum("bc,bcg->bg", weights, of_classes)
 
 
 def _towards_labelled(cells: NewCells, class_levels: Array, offsets: Array) -> Array:

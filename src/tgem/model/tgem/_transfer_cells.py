@@ -114,37 +114,23 @@ def summarize_cells(
     return NewCells(batches, labels, mean, variance, labelled)
 
 
-def sum_over_classes(
-    read: Callable[[Array], Array],
-    cells: Array,
-    batches: Array,
-    probabilities: Array,
-    *,
-    n_batches: int,
+def weighted_sums(
+    read: Callable[[Array], Array], cells: Array, batches: Array, weights: Array
 ) -> Array:
-    """Sum of the levels of each batch, weighted by the probability of each class.
+    """Sum of the levels of each batch's cells, each with a weight, ``(n_batches, n_genes)``.
 
     Parameters
     ----------
     read
         Gives the levels of cells at some positions, ``(n_obs, n_genes)``.
     cells
-        Positions of the cells.
-    batches, probabilities
-        Of these cells, ``(n_obs,)`` and ``(n_obs, n_classes)``.
-    n_batches
-        Number of batches.
-
-    Returns
-    -------
-    Array of shape ``(n_batches, n_classes, n_genes)``.
+        Positions of the cells, some of every batch.
+    batches, weights
+        Of these cells.
     """
-    n_genes = read(cells[:1]).shape[1]
-    sums = np.zeros((n_batches, probabilities.shape[1], n_genes))
+    sums = np.zeros((int(batches.max()) + 1, read(cells[:1]).shape[1]))
     for start in range(0, len(cells), BLOCK):
         part = slice(start, start + BLOCK)
-        levels = read(cells[part]).astype(np.float64)
-        for batch in np.unique(batches[part]):
-            own = batches[part] == batch
-            sums[batch] += probabilities[part][own].T @ levels[own]
+        levels = weights[part, None] * read(cells[part]).astype(np.float64)
+        np.add.at(sums, batches[part], levels)
     return sums
