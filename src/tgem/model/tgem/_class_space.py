@@ -95,6 +95,4 @@ class ClassSpaceModel(TransferableModel):
             If the model is not trained.
         """
         self._check_trained()
-        genes = self.gene_names
-        weights = self.module.class_weights()[:, : len(genes)].detach().cpu().numpy()
-        return pd.DataFrame(weights.T, index=genes, columns=self.classes)
+        return pd.DataFrame(self._level_weights().T, index=self.gene_names, columns=self.classes)

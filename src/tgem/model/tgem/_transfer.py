@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,11 @@ from tgem.model.tgem._transfer_cells import (
     weighted_sums,
 )
 from tgem.model.tgem._transfer_judges import combined, correlations, gene_weights
-from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
+from tgem.model.tgem._transfer_reference import (
+    TransferReference,
+    blocks,
+    describe_training_cells,
+)
 from tgem.model.tgem._transfer_report import describe_batches
 from tgem.model.tgem._transferred import Transferred
 
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 REFERENCE = "transfer_reference."  # before the names of what is saved
-BLOCK = 1024  # cells read at a time
 
 
 class TransferableModel(SummarizedClassifier):
@@ -199,7 +203,7 @@ class TransferableModel(SummarizedClassifier):
         known, weights = reference.class_shares > 0, gene_weights(self._level_weights()[:, found])
         likeness = [
             correlations(self._levels(dataset, block)[:, found], class_levels, known, weights)
-            for block in _blocks(cells)
+            for block in blocks(cells)
         ]
         logits = self._calibrated(self._outputs_of(dataset, cells, batch_size))
         return np.concatenate(likeness), logits.astype(np.float64)
@@ -225,23 +229,15 @@ class TransferableModel(SummarizedClassifier):
                 shifted, cells, found, class_levels=class_levels, batch_size=batch_size
             )
 
-        summary = summarize_cells(
-            lambda block: self._levels(dataset, block)[:, found],
-            cells,
-            given,
-            n_classes=len(self.classes),
-        )
+        def levels(block: Array) -> Array:
+            return self._levels(dataset, block)[:, found]
+
         return find_shift(
-            summary,
+            summarize_cells(levels, cells, given, n_classes=len(self.classes)),
             reference.class_levels[:, found].astype(np.float64),
             reference.class_shares.astype(np.float64),
             scores=scores,
-            weighted_sums=lambda weights: weighted_sums(
-                lambda block: self._levels(dataset, block)[:, found],
-                cells,
-                given.batches[cells],
-                weights,
-            ),
+            weighted_sums=partial(weighted_sums, levels, cells, given.batches[cells]),
         )
 
     def _level_weights(self) -> Array:
@@ -254,7 +250,3 @@ class TransferableModel(SummarizedClassifier):
         """Share of the classes' weights for levels that is on some genes."""
         weights = np.abs(self._level_weights()).sum(axis=0)
         return float(weights[found].sum() / max(weights.sum(), 1e-12))
-
-
-def _blocks(cells: Array) -> list[Array]:
-    return [cells[start : start + BLOCK] for start in range(0, len(cells), BLOCK)]

@@ -79,7 +79,7 @@ def describe_training_cells(
         Number of classes, with and without cells.
     """
     sums: list[Array] = [np.zeros(0)] * 4
-    for block in _blocks(cells):
+    for block in blocks(cells):
         values = read(block).astype(np.float64)
         totals = np.expm1(np.minimum(values, 50.0))
         parts = (values, values**2, values > 0, totals)
@@ -101,12 +101,13 @@ def describe_training_cells(
     )
     of_cell = dict(zip(cells.tolist(), codes.tolist(), strict=True))
     levels = np.zeros((n_classes, len(mean)))
-    for block in _blocks(cells):
+    for block in blocks(cells):
         classes = np.array([of_cell[cell] for cell in block.tolist()])
         np.add.at(levels, classes, reference.levels(read(block)))
     levels /= np.maximum(counts, 1)[:, None]
     return TransferReference(**(reference.arrays() | {"class_levels": levels.astype(np.float32)}))
 
 
-def _blocks(cells: Array) -> list[Array]:
+def blocks(cells: Array) -> list[Array]:
+    """Cells, a bounded number at a time."""
     return [cells[start : start + BLOCK] for start in range(0, len(cells), BLOCK)]
