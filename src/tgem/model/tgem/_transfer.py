@@ -24,11 +24,7 @@ from tgem.model.tgem._transfer_cells import (
     weighted_sums,
 )
 from tgem.model.tgem._transfer_judges import combined, correlations, gene_weights
-from tgem.model.tgem._transfer_reference import (
-    TransferReference,
-    blocks,
-    describe_training_cells,
-)
+from tgem.model.tgem._transfer_reference import TransferReference, blocks, describe_training_cells
 from tgem.model.tgem._transfer_report import describe_batches
 from tgem.model.tgem._transferred import Transferred
 
