@@ -31,7 +31,6 @@ import statistics
 import subprocess
 import sys
 import time
-import warnings
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -39,15 +38,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from gene_networks.models import GROUP, SEED, blood_cells, trained
+from gene_networks.published import N_STEPS, Published, largest_difference, published_network
 from memory import largest_resident_size
 from shared import Timing, machine, ratios, timed
-from torch import Tensor, nn
-
-SEED = 0
-N_STEPS = 50  # as published
-STEPS_CHECKED_AT_ONCE = 5  # in double precision; all at once take 20 GB
-QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "accelerator": "cpu"}
-GROUP = "one class"
 
 
 class Sizes(NamedTuple):
@@ -65,97 +59,6 @@ class Sizes(NamedTuple):
 
 
 QUICK = Sizes(n_genes=50, n_obs=4, max_epochs=1, larger=(("default", 100, 10),))
-
-
-class Published(nn.Module):
-    """The dense network on another's weights; each layer's maps are a module that captum names."""
-
-    def __init__(self, ours: nn.Module) -> None:
-        super().__init__()
-        self.ours = ours
-        self.maps = nn.ModuleList(nn.Softmax(dim=-1) for _ in ours.attentions)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        others = 1 - torch.eye(hidden.shape[-1], dtype=hidden.dtype)
-        for attention, softmax in zip(self.ours.attentions, self.maps, strict=True):
-            q, k, v = attention.heads(hidden)
-            weights = softmax(q.unsqueeze(-1) * k.unsqueeze(-2)) * others
-            attended = (weights @ v.unsqueeze(-1)).squeeze(-1)
-            summed = torch.einsum("h,nhg->ng", attention.head_weight, attended)
-            hidden = hidden + self.ours.norm(summed)
-        return self.ours.classifier(nn.functional.leaky_relu(hidden, 0.1))
-
-
-def blood_cells(n_genes: int | None, n_obs: int) -> Any:
-    """Real cells in random order, of which the first are explained."""
-    import scanpy as sc  # noqa: PLC0415
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the file is older than what reads it
-        adata = sc.datasets.pbmc68k_reduced().raw.to_adata()
-    order = np.random.default_rng(SEED).permutation(adata.n_obs)
-    adata = adata[order, :n_genes].copy()
-    adata.obs["group"] = np.where(np.arange(adata.n_obs) < n_obs, GROUP, "others")
-    return adata
-
-
-def trained(adata: Any, preset: str, max_epochs: int, labels_key: str) -> Any:
-    import tgem  # noqa: PLC0415
-
-    tgem.model.TGEM.setup_anndata(adata, labels_key=labels_key)
-    model = tgem.model.TGEM(adata, preset=preset)
-    model.train(max_epochs=max_epochs, seed=SEED, **QUIET)
-    model.module.requires_grad_(requires_grad=False)
-    return model
-
-
-def published_network(
-    dense: Published, cell: Tensor, target: int, n_steps: int, *, at_once: int | None = None
-) -> list[Tensor]:
-    """Attributions of the maps of each layer, heads summed, ``(n_genes, n_genes)`` each.
-
-    `at_once` steps share a batch; ``None`` for all of them, as published.
-    """
-    from captum.attr import LayerIntegratedGradients  # noqa: PLC0415
-
-    return [
-        LayerIntegratedGradients(dense, softmax)
-        .attribute(
-            cell,
-            torch.zeros_like(cell),
-            target=target,
-            n_steps=n_steps,
-            internal_batch_size=at_once,
-        )[0]
-        .sum(0)
-        .detach()
-        for softmax in dense.maps
-    ]
-
-
-def largest_difference(model: Any, dense: Published, cells: list[int]) -> float:
-    """Of scaled edge weights in single cells, ours with its own steps against captum's, doubles."""
-    precise = copy.deepcopy(dense).double()
-    genes, worst = model.gene_names, 0.0
-    expression = torch.from_numpy(model.get_expression(indices=cells)).double()
-    codes = dense(expression.float()).argmax(1)
-    others = 1 - torch.eye(len(genes), dtype=torch.float64)
-    for row, cell in enumerate(cells):
-        table = model.get_network(
-            indices=[cell], groupby="group", n_edges=len(dense.maps) * len(genes) ** 2
-        )
-        theirs = published_network(
-            precise, expression[[row]], int(codes[row]), N_STEPS, at_once=STEPS_CHECKED_AT_ONCE
-        )
-        for number, values in enumerate(theirs, 1):
-            edges = table[table["layer"] == number]
-            found = torch.zeros_like(values)
-            rows, columns = (genes.get_indexer(edges[end]) for end in ("source", "target"))
-            found[rows, columns] = torch.from_numpy(edges["weight"].to_numpy().copy())
-            expected = values * others
-            expected /= expected.abs().max()
-            worst = max(worst, (found - expected).abs().max().item())
-    return worst
 
 
 def speed(sizes: Sizes, published_cells: int) -> dict[str, Any]:

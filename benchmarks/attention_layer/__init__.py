@@ -1,0 +1,1 @@
+"""Benchmark of one attention layer: what takes turns, and what is measured of it."""
