@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any
 import mudata
 import numpy as np
 import pandas as pd
+from isoforms.cohorts import SHARED
+from isoforms.decoders import QUIET, lines_of
 from scipy import sparse
 from shared import machine
-from splicing import QUIET, SHARED, lines_of
 
 import tgem
 from tgem._core.errors import RegulationWarning

@@ -16,7 +16,6 @@ from tgem.nn import attention_statistics, scalar_attention
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 PADDED = 8  # numbers per token that torch's kernels want at least
 
 

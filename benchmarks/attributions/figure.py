@@ -9,7 +9,6 @@ from attributions.speed import CLOCKS
 if TYPE_CHECKING:
     from pathlib import Path
 
-
 TITLES = {
     "captum": "captum, published\ndense network",
     "captum_stepwise": "the same,\none step at a time",

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from attributions.trained import Networks, Sizes
 
-
 CLOCKS = {"process_s": "CPU", "wall_s": "wall"}
 
 

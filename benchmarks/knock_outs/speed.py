@@ -17,7 +17,6 @@ from knock_outs.sides import Captum, tgem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 SIDES = ("captum", "captum_batched", "captum_in_parts", "captum_cut", "tgem")
 
 

@@ -85,18 +85,18 @@ def test_the_figure_is_drawn(result, folder):
 
 def test_the_held_out_line_plays_no_part_in_the_choice(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import splicing
     from isoforms import decoders
+    from isoforms.cohorts import simulated
 
     seen = []
 
     def score(mdata, held, setting, *, decoder):
-        seen.append((set(splicing.lines_of(mdata)), held))
+        seen.append((set(decoders.lines_of(mdata)), held))
         return {"mse": {"a": 2.0, "b": 1.0}[setting.name]}
 
     monkeypatch.setattr(decoders, "score", score)
-    settings = (splicing.Setting("a"), splicing.Setting("b"))
-    mdata = splicing.simulated()
-    chosen = splicing.chosen_setting(mdata, "line 0", settings, decoder="usage")
+    settings = (decoders.Setting("a"), decoders.Setting("b"))
+    mdata = simulated()
+    chosen = decoders.chosen_setting(mdata, "line 0", settings, decoder="usage")
     assert chosen.name == "b"
     assert seen == 2 * [({"line 1", "line 2"}, line) for line in ("line 1", "line 2")]

@@ -1,0 +1,1 @@
+"""Benchmark of EpiAttention: a plain implementation, and a step of both."""

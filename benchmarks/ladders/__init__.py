@@ -1,0 +1,1 @@
+"""Benchmark of attention's worth: the ladder of test cells, and models of several seeds."""
