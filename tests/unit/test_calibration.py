@@ -74,6 +74,15 @@ def test_probabilities_are_those_of_logits_over_the_temperature(trained):
     assert (model.predict() == model.classes[logits.argmax(axis=1)]).all()
 
 
+def test_altered_cells_and_other_maps_get_calibrated_probabilities(trained):
+    model, data = trained
+    p = model.predict(data, soft=True)
+    again = model.predict_expression(model.get_expression(data))
+    np.testing.assert_allclose(again, p, atol=1e-6)
+    own = model.get_attention_ladder(data).log_probability["own"]
+    np.testing.assert_allclose(np.exp(own), p, atol=1e-6)
+
+
 def test_evaluation_agrees_with_independent_scores(trained):
     model, data = trained
     found = model.evaluate()

@@ -213,6 +213,18 @@ class TestSplits:
         assert sorted(np.concatenate(split)) == list(range(300))
         assert 120 < split.train.size < 240
 
+    @pytest.mark.parametrize(
+        "shares", [(0.1, 0.0), (0.3, 0.1), (0.4, 0.6), (0.6, 0.0), (0.8, 0.1), (0.97, 0.0)]
+    )
+    def test_shares_of_groups_are_met(self, generator, shares):
+        groups = np.repeat(np.arange(50), 40).astype(str)
+        codes = generator.integers(0, 3, groups.size)
+        train, validation = shares
+        split = grouped_split(codes, groups, train_size=train, validation_size=validation, seed=1)
+        found = [part.size / groups.size for part in split]
+        np.testing.assert_allclose(found, [train, validation, 1 - train - validation], atol=0.05)
+        assert sorted(np.concatenate(split)) == list(range(groups.size))
+
     def test_too_few_groups(self):
         with pytest.raises(ValueError, match="at least 3 groups"):
             grouped_split(
@@ -242,3 +254,16 @@ class TestSplits:
         assert "mine_split" in changed.obs
         assert "mine_split" not in tiny_adata.obs
         assert list(changed.obs["mine_split"].cat.categories) == ["train", "validation", "test"]
+
+    def test_a_labelled_cell_without_a_group(self, tiny_adata):
+        donors = tiny_adata.obs["donor"].astype(object)
+        donors.iloc[:3] = None
+        cells = tiny_adata.copy()
+        cells.obs["donor"] = donors
+        with pytest.raises(ValueError, match=r"found 3 of 80 missing"):
+            tgem.pp.split(cells, "cell_type", group_key="donor")
+        assert "tgem_split" not in cells.obs
+        cells.obs["cell_type"] = cells.obs["cell_type"].astype(object)
+        cells.obs.iloc[:3, cells.obs.columns.get_loc("cell_type")] = None
+        tgem.pp.split(cells, "cell_type", group_key="donor")
+        assert cells.obs["tgem_split"].isna().sum() == 3

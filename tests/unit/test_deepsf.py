@@ -1,5 +1,7 @@
 """DeepSF's decoders, context, attributions and knock-downs, against computations by hand."""
 
+import warnings
+
 import mudata
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tgem
-from tgem._core.errors import GeneAlignmentWarning
+from tgem._core.errors import ExpressionWarning, GeneAlignmentWarning
 from tgem.model import DeepSF
 from tgem.model.deepsf import GeneContext
 from tgem.nn.segments import segment_centered, segment_softmax, segment_sum
@@ -127,6 +129,49 @@ def test_scores_are_those_computed_by_hand(model, data):
     ]
     assert score["pearson"] == pytest.approx(np.mean(pearson), abs=1e-4)
     assert score["spearman"] == pytest.approx(np.mean(spearman), abs=1e-4)
+
+
+def test_nothing_known_of_usage_is_no_perfect_score(usage_model, data):
+    silent = data.copy()
+    factors = silent["gene"].var["splicing_factor"].to_numpy(dtype=bool)
+    tpm = np.array(silent["gene"].X)
+    tpm[:, ~factors] = 0.01
+    silent["gene"].X = tpm
+    silent["isoform"].X = np.full_like(np.asarray(silent["isoform"].X), 0.001)
+    silent["isoform"].X[0, 0] = 2000.0  # of a gene that is hardly there
+    found = usage_model.evaluate(silent, range(1, silent.n_obs))
+    assert np.isnan(found["usage_r2"])
+    assert np.isnan(found["usage_pearson"])
+    assert found["mse"] > 0
+
+
+def of_other_genes(mdata):
+    mdata["isoform"].var["gene_id"] = np.roll(mdata["isoform"].var["gene_id"].astype(str), 5)
+
+
+def of_another_unit(mdata):
+    mdata["isoform"].X = 5 * np.asarray(mdata["isoform"].X)
+
+
+def of_other_samples(mdata):
+    mdata["gene"].X = np.asarray(mdata["gene"].X)[::-1]
+
+
+@pytest.mark.parametrize("wrong", [of_other_genes, of_another_unit, of_other_samples])
+def test_isoforms_that_sum_to_more_than_their_gene(data, usage_model, wrong):
+    mixed_up = data.copy()
+    wrong(mixed_up)
+    with pytest.warns(ExpressionWarning, match="more than their gene's TPM"):
+        DeepSF.setup_mudata(mixed_up)
+    with pytest.warns(ExpressionWarning, match="more than their gene's TPM"):
+        usage_model.predict(mixed_up)
+
+
+def test_filtered_isoforms_may_sum_to_less(data):
+    fewer = mudata.MuData({"gene": data["gene"].copy(), "isoform": data["isoform"][:, ::2].copy()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ExpressionWarning)
+        DeepSF.setup_mudata(fewer)
 
 
 @pytest.mark.parametrize(("decoder", "low", "high"), [("sigmoid", 0, 1), ("usage", -3, 3)])

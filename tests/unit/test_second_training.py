@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from lightning.pytorch import Callback
 
 import tgem
 from tgem._core.errors import TrainingWarning
@@ -207,3 +209,51 @@ def test_weights_of_another_network_name_the_version_that_saved_them(model, adat
     ) as e:
         tgem.model.TGEM.load(tmp_path / "model")
     assert "differently shaped 'gene_scale'. Train it again" in str(e.value)
+
+
+class Stopped(RuntimeError):
+    pass
+
+
+class StopsAt(Callback):
+    def __init__(self, epoch, error):
+        self.epoch, self.error = epoch, error
+
+    def on_train_epoch_end(self, trainer, module):
+        if trainer.current_epoch == self.epoch:
+            raise self.error
+
+    def on_train_epoch_start(self, trainer, module):
+        if self.epoch < 0:
+            raise self.error
+
+
+@pytest.mark.filterwarnings("ignore:.*trained on by an earlier call")
+@pytest.mark.parametrize("preset", ["default", "paper"])
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"plan_kwargs": {"lr": -1.0}}, ValueError),
+        ({"plan_kwargs": {"nope": 1}}, TypeError),
+        ({"early_stopping": True, "train_size": 0.9, "validation_size": 0.0}, ValueError),
+        ({"callbacks": [StopsAt(0, Stopped())]}, Stopped),
+        ({"callbacks": [StopsAt(-1, KeyboardInterrupt())]}, KeyboardInterrupt),
+    ],
+)
+def test_a_training_that_fails_changes_nothing(adata, preset, options, error):
+    tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+    model = tgem.model.TGEM(adata, preset=preset)
+    model.train(max_epochs=2, seed=0, **QUIET)
+    first, before = parts(model), model.predict(soft=True)
+    history, state = model.history["train_loss"].copy(), model.module.state_dict()
+    state = {name: value.clone() for name, value in state.items()}
+    with pytest.raises(error):
+        model.train(max_epochs=2, seed=1, **options, **QUIET)
+    assert_same(parts(model), first)
+    assert not model.module.training
+    for name, value in model.module.state_dict().items():
+        torch.testing.assert_close(value, state[name], rtol=0, atol=0)
+    pd.testing.assert_frame_equal(model.predict(soft=True), before)
+    pd.testing.assert_series_equal(model.history["train_loss"], history)
+    train_without_warning(model, seed=1)  # the split is the first one's
+    assert_same(parts(model), first)

@@ -313,6 +313,13 @@ def test_a_cell_without_batch(model, shifted):
         model.transfer(shifted, batch_key="sample")
 
 
+def test_batches_of_one_name_are_one(model, shifted):
+    number = np.arange(shifted.n_obs) % 2
+    shifted.obs["batch"] = pd.Series([1 if n else "1" for n in number], index=shifted.obs_names)
+    shifted.obs["batch"] = shifted.obs["batch"].astype(object)
+    assert list(model.transfer(shifted, batch_key="batch").report.index) == ["1"]
+
+
 def test_unknown_columns(model, shifted):
     with pytest.raises(KeyError, match="nonsense"):
         model.transfer(shifted, batch_key="nonsense")
@@ -388,3 +395,16 @@ def test_tool_writes_what_the_model_returns(model, shifted, tmp_path):
     pd.testing.assert_frame_equal(
         back.uns["x_transfer"], written.uns["x_transfer"], check_dtype=False, check_names=False
     )
+
+
+def test_slots_of_an_earlier_prediction_do_not_stay(model, shifted, source):
+    cells = shifted.copy()
+    tgem.tl.predict(cells, model)
+    cells.uns["tgem_prediction_colors"] = ["#000000"] * len(model.classes)
+    assert "tgem_novelty" in cells.obs
+    tgem.tl.transfer(cells, model, batch_key="sample")
+    assert "tgem_novelty" not in cells.obs  # of the cells before the shift
+    assert "tgem_prediction_colors" not in cells.uns  # this model has no colours
+    cells.uns["tgem_prediction_colors"] = ["#000000"] * len(model.classes)
+    tgem.tl.predict(cells, model)
+    assert "tgem_prediction_colors" not in cells.uns

@@ -10,11 +10,11 @@ from tgem._core.errors import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-#: All networks have one key pattern; these tools write them.
+#: The tool that writes each network: all of them have one key pattern, and a prefix of their own.
 WRITERS = {
-    "tgem": "tgem.tl.network(adata, model)",
-    "deepsf": "tgem.tl.regulation(mdata, model)",
-    "epi": "tgem.tl.regulatory_network(mdata, model)",
+    slot.prefix: f"{slot.written_by}(data, model)"
+    for slot in keys.SLOTS
+    if slot.pattern == keys.NETWORK.pattern
 }
 #: A share of the decision below which attention decides next to nothing.
 SMALL_SHARE = 0.01
@@ -42,7 +42,7 @@ def hubs_prefix(data: Any, prefix: str | None) -> str:
 def _only_prefix(data: Any, slot: keys.Slot, prefix: str | None) -> str:
     if prefix is not None:
         return prefix
-    found = [name for name in ("tgem", "deepsf", "epi") if slot.key(name) in data.uns]
+    found = [name for name in WRITERS if slot.key(name) in data.uns]
     if len(found) > 1:
         msg = (
             f"Expected one result, found {listed([slot.key(name) for name in found])} in "

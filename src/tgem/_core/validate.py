@@ -86,6 +86,9 @@ def cell_indices(
             msg = f"Expected a boolean mask of {n_obs} cells, got shape {positions.shape}."
             raise ValueError(msg)
         return np.flatnonzero(positions)
+    if positions.size and positions.dtype.kind not in "iu":
+        msg = f"Expected whole numbers or a boolean mask as `indices`, found {positions.dtype}."
+        raise TypeError(msg)
     positions = positions.astype(np.int64).ravel()
     if positions.size and (positions.min() < -n_obs or positions.max() >= n_obs):
         msg = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgem._core import keys
-from tgem._core.networks import WRITERS, network_key, read_network
+from tgem._core.networks import network_key, read_network
 from tgem._report._attention import shares, verdict
 from tgem._report._figures import figure
 from tgem._report._html import Section, hint, missing, notice, paragraph, table
@@ -31,7 +31,7 @@ def network(adata: AnnData, prefix: str, n_edges: int | None) -> Section:
     """Return the interactive drawing, under the sentence about what it is worth."""
     title = "Network"
     if network_key(prefix) not in adata.uns:
-        return missing("network", title, f"`{WRITERS['tgem']}`")
+        return missing("network", title, f"`{keys.NETWORK.written_by}(adata, model)`")
     table_ = read_network(adata, prefix)
     edges = table_.assign(
         **{"class": table_["class"].astype(str) if "class" in table_ else "all"},

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tgem._core.errors import GeneAlignmentWarning, listed, warn
 from tgem._core.validate import check_key
+from tgem.data._isoform_totals import warn_of_totals
 from tgem.data._matrix import Array, take_rows
 from tgem.data._names import match_names
 from tgem.data._table import TableField
@@ -104,7 +105,28 @@ class IsoformField(TableField):
         if state["n_without_gene"]:
             msg = f"{self.set_aside(state)[-1]}."
             warn(msg, GeneAlignmentWarning)
+        self._compare_totals(data, np.flatnonzero(keep), genes[keep], state["values"])
         return state
+
+    def _compare_named_totals(self, data: Data, values: str) -> None:
+        """The same of new data, if they say which gene each isoform is of."""
+        table: Any = self.table(data)
+        if self._gene_id_key in table.var:
+            ids = pd.Index(table.var[self._gene_id_key].astype(str))
+            genes = match_names(ids, self._genes.names(data), "", kind="genes").columns
+            self._compare_totals(data, np.flatnonzero(genes >= 0), genes[genes >= 0], values)
+
+    def _compare_totals(self, data: Data, isoforms: Array, genes: Array, values: str) -> None:
+        """Warn where isoforms that are there sum to more than their gene."""
+        if values == "tpm" and len(isoforms):
+            matrix, of_genes = self.matrix(data), self._genes.matrix(data)
+            warn_of_totals(
+                self.paired(data, lambda rows: take_rows(matrix, rows)[:, isoforms]),
+                self._genes.paired(data, lambda rows: take_rows(of_genes, rows)),
+                genes,
+                n_obs=data.n_obs,
+                location=self.location(data),
+            )
 
     def _kept(self, data: Data, genes: Array, summary: TpmSummary) -> Array:
         if summary.looks_like_psi:
@@ -135,6 +157,7 @@ class IsoformField(TableField):
                     f"{summary.maximum:g})."
                 )
                 raise ValueError(msg)
+            self._compare_named_totals(adata_target, found)
         else:
             genes = summarize_tpm(self._genes.matrix(adata_target))
             check = check_tpm if state_registry["values"] == "tpm" else check_expression_of_psi

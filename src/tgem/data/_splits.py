@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tgem.data._matrix import Array
 
 SPLIT_NAMES = ("train", "validation", "test")
+MOST_FOLDS = 10  # that groups are dealt into, unless the share is smaller than one of them
 
 
 class Split(NamedTuple):
@@ -115,11 +117,18 @@ def _hold_out(
     """Hold out about `share` of the cells as whole groups."""
     if share <= 1e-9:
         return cells, np.empty(0, dtype=int)
-    n_groups = len(pd.unique(groups[cells]))
-    n_folds = int(np.clip(round(1 / share), 2, n_groups))
+    n_held, n_folds = _nearest_fraction(share, len(pd.unique(groups[cells])))
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    kept, held = next(iter(folds.split(cells, dense_codes(codes[cells], n_folds), groups[cells])))
-    return cells[kept], cells[held]
+    parts = folds.split(cells, dense_codes(codes[cells], n_folds), groups[cells])
+    held = np.sort(np.concatenate([fold for _, fold in islice(parts, n_held)]))
+    return np.delete(cells, held), cells[held]
+
+
+def _nearest_fraction(share: float, n_groups: int) -> tuple[int, int]:
+    """How many folds of how many are nearest to a share; as few as will do."""
+    most = min(max(round(1 / share), MOST_FOLDS), n_groups)
+    fractions = [(held, n) for n in range(2, most + 1) for held in range(1, n)]
+    return min(fractions, key=lambda each: (round(abs(each[0] / each[1] - share), 9), each[1]))
 
 
 def dense_codes(codes: Array, n_folds: int) -> Array:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tgem._core import keys
 from tgem._core.validate import check_data, check_key
 from tgem.data import grouped_split, label_codes, split_column, stratified_split
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
     from anndata import AnnData
 
 
@@ -39,7 +41,7 @@ def split(
         Column of ``adata.obs`` with the groups to keep together; ``None`` to split single cells.
     train_size, validation_size
         Shares of the cells; the rest is the test set. Groups are kept whole, so with `group_key`
-        the shares are met only roughly.
+        the shares are met as nearly as the groups' sizes allow.
     unlabeled_category
         Label that stands for "not labelled".
     seed
@@ -59,7 +61,8 @@ def split(
     KeyError
         If a column does not exist.
     ValueError
-        If the shares exceed 1, or if there are fewer groups than parts.
+        If the shares exceed 1, if there are fewer groups than parts, or if a labelled cell has no
+        group.
 
     Examples
     --------
@@ -77,8 +80,20 @@ def split(
         parts = stratified_split(codes, **sizes, seed=seed)
     else:
         check_key(adata, "obs", group_key)
-        groups = adata.obs[group_key].astype(str).to_numpy()
+        groups = _groups_of(adata.obs[group_key], codes >= 0)
         parts = grouped_split(codes, groups, **sizes, seed=seed)
     target = adata.copy() if copy else adata
     keys.SPLIT.write(target, split_column(parts, target.obs_names), key_added)
     return target if copy else None
+
+
+def _groups_of(column: pd.Series[Any], is_labelled: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Group of each cell; raises if a labelled one has none."""
+    missing = int((column.isna().to_numpy() & is_labelled).sum())
+    if missing:
+        msg = (
+            f"Expected a group for every labelled cell in adata.obs[{column.name!r}], found "
+            f"{missing} of {int(is_labelled.sum())} missing. Name it, or leave these cells out."
+        )
+        raise ValueError(msg)
+    return column.astype(str).to_numpy()

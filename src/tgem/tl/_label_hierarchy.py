@@ -180,8 +180,7 @@ def _remove_levels(target: AnnData, prefix: str | None) -> None:
     """Remove what an earlier call with more levels wrote."""
     number = 1
     while (key := keys.at_level(keys.LEVEL, number).key(prefix)) in target.obs:
-        confidence = keys.at_level(keys.LEVEL_CONFIDENCE, number).key(prefix)
-        target.obs = target.obs.drop(columns=[key, confidence], errors="ignore")
-        target.obsm.pop(keys.at_level(keys.LEVEL_PROBABILITY, number).key(prefix), None)
+        for slot in (keys.LEVEL, keys.LEVEL_CONFIDENCE, keys.LEVEL_PROBABILITY):
+            keys.at_level(slot, number).remove(target, prefix)
         target.uns.pop(f"{key}_colors", None)
         number += 1

@@ -110,11 +110,11 @@ def predict(
         pd.DataFrame(values, index=target.obs_names, columns=keys.column_names(classes)),
         key_added,
     )
+    keys.NOVELTY.remove(target, key_added)  # of an earlier call
     if novelty is not None:
         keys.NOVELTY.write(target, novelty, key_added)
     keys.LATENT.write(target, latent, key_added)
-    if colors is not None:
-        target.uns[f"{keys.PREDICTION.key(key_added)}_colors"] = colors
+    write_colors(target, colors, key_added)
     record(
         target,
         keys.PREDICTION,
@@ -131,6 +131,14 @@ def predict(
         },
     )
     return target if copy else None
+
+
+def write_colors(target: AnnData, colors: Sequence[str] | None, key_added: str | None) -> None:
+    """Give the prediction the model's colours; without any, those of an earlier call go."""
+    key = f"{keys.PREDICTION.key(key_added)}_colors"
+    target.uns.pop(key, None)
+    if colors is not None:
+        target.uns[key] = colors
 
 
 def _names(labels: Sequence[Any] | str) -> list[str]:

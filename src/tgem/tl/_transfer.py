@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem.tl._predict import write_colors
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def transfer(
     probability = pd.DataFrame(values, index=target.obs_names, columns=columns)
     keys.PROBABILITY.write(target, probability, key_added)
     keys.LATENT.write(target, found.latent, key_added)
-    if model.class_colors is not None:
-        target.uns[f"{keys.PREDICTION.key(key_added)}_colors"] = model.class_colors
+    keys.NOVELTY.remove(target, key_added)  # of an earlier `predict`, of cells before the shift
+    write_colors(target, model.class_colors, key_added)
     keys.TRANSFER.write(target, found.report, key_added)
     keys.TRANSFER_COMPOSITION.write(target, found.composition.set_axis(columns, axis=1), key_added)
     genes = {

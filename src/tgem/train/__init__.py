@@ -2,7 +2,13 @@
 
 from tgem.train._best import KeepBestWeights
 from tgem.train._data import SupervisedDataModule
-from tgem.train._fit import fit
+from tgem.train._fit import check_early_stopping, fit
 from tgem.train._plan import SupervisedTrainingPlan
 
-__all__ = ["KeepBestWeights", "SupervisedDataModule", "SupervisedTrainingPlan", "fit"]
+__all__ = [
+    "KeepBestWeights",
+    "SupervisedDataModule",
+    "SupervisedTrainingPlan",
+    "check_early_stopping",
+    "fit",
+]

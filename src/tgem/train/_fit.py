@@ -46,12 +46,7 @@ def fit(
     **trainer_kwargs
         For scvi-tools' Trainer; `max_epochs`, `accelerator` and `devices` among them.
     """
-    if early_stopping and split.validation.size == 0:
-        msg = (
-            "Expected validation cells because of `early_stopping=True`, found none. Pass a "
-            "`validation_size` above 0 or `early_stopping=False`."
-        )
-        raise ValueError(msg)
+    check_early_stopping(split, early_stopping=early_stopping)
     defaults: dict[str, Any] = {
         "early_stopping_monitor": "validation_loss",
         "check_val_every_n_epoch": 1 if split.validation.size else None,
@@ -76,6 +71,16 @@ def fit(
             runner()
     except (KeyboardInterrupt, SystemExit):
         _keep_interrupted(model, split, runner)
+
+
+def check_early_stopping(split: Split, *, early_stopping: bool) -> None:
+    """Raise if there is nothing to stop by."""
+    if early_stopping and split.validation.size == 0:
+        msg = (
+            "Expected validation cells because of `early_stopping=True`, found none. Pass a "
+            "`validation_size` above 0 or `early_stopping=False`."
+        )
+        raise ValueError(msg)
 
 
 def _keep_interrupted(model: BaseModelClass, split: Split, runner: TrainRunner) -> None:

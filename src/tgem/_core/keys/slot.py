@@ -49,6 +49,16 @@ class Slot:
         """Store `value` in the slot."""
         getattr(adata, self.container)[self.key(prefix)] = value
 
+    def remove(self, adata: AnnData, prefix: str | None = None) -> None:
+        """Remove what an earlier call wrote, if any."""
+        key, container = self.key(prefix), getattr(adata, self.container)
+        if key not in container:
+            return
+        if self.container in ("obs", "var"):
+            setattr(adata, self.container, container.drop(columns=key))
+        else:
+            del container[key]
+
 
 def column_names(names: Iterable[object]) -> list[str]:
     """Names that survive as DataFrame columns in h5ad and zarr.

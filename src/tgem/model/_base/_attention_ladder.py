@@ -87,7 +87,7 @@ class ExplainedAttentionClassifier(AttentionClassifier):
         tables = {}
         for rung in RUNGS:
             logits = self._swapped(swapper, rung, dataset, cells, batch_size=batch_size)
-            values = log_softmax(logits.astype(np.float64), axis=1)
+            values = log_softmax(self._calibrated(logits).astype(np.float64), axis=1)
             tables[rung] = pd.DataFrame(values, index=names, columns=self.classes)
         return AttentionLadder(tables, len(reference[0][0]))
 

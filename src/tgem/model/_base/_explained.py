@@ -38,7 +38,7 @@ class ExplainedClassifier(ClassifierModel):
 
         Returns
         -------
-        Probabilities, ``(n_obs, n_classes)``.
+        Calibrated probabilities, as those of ``predict(soft=True)``, ``(n_obs, n_classes)``.
         """
         self._check_trained()
         values = np.asarray(expression, dtype=np.float32)
@@ -54,7 +54,7 @@ class ExplainedClassifier(ClassifierModel):
                 self.module(block.to(self.module.device)).cpu()
                 for block in torch.split(torch.from_numpy(values), PREDICTION_BATCH_SIZE)
             ]
-        return softmax(torch.cat(blocks).numpy(), axis=1)
+        return softmax(self._calibrated(torch.cat(blocks).numpy()), axis=1)
 
     def with_shuffled_weights(self, seed: int = 0) -> Self:
         """A copy whose weights have lost what they learned: the entries of each are shuffled.

@@ -136,20 +136,7 @@ class LabelledModel(SupervisedModel):
         if adata is not None and not self._is_training_data(adata):
             self._warn_of_training_cells(adata)
             return None, "all"
-        for name in ("test", "validation"):
-            cells = getattr(self, f"{name}_indices")
-            if cells is not None and len(cells):
-                return cells, name
-        msg = (
-            "Expected test or validation cells to evaluate on: the model was trained on all "
-            "labelled cells. Name others with `adata` or `indices`."
-        )
-        raise ValueError(msg)
-
-    def _is_training_data(self, adata: AnnData) -> bool:
-        """Whether these are the cells the model was trained on, be it in a copy."""
-        own = self.adata
-        return adata is own or (own is not None and adata.obs_names.equals(own.obs_names))
+        return self._held_out_cells()
 
     def _warn_of_training_cells(self, adata: AnnData) -> None:
         if self.adata is None or self.train_indices is None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from tgem._core.scvi_compat import parse_device_args
 from tgem.model._base._saving import read_saved, write_saved
+from tgem.model._base._split_record import digest_of_names
 from tgem.model._base._training import TrainedModel
 
 if TYPE_CHECKING:
-    import numpy as np
     from anndata import AnnData
+
+    from tgem.data import Data
 
 
 class SupervisedModel(TrainedModel):
@@ -21,6 +25,25 @@ class SupervisedModel(TrainedModel):
     How it is saved and loaded is here; its training is in :class:`TrainedModel`, its outputs are
     in :class:`ReadingModel`, and its data in :class:`RegisteredModel`.
     """
+
+    def _is_training_data(self, data: Data) -> bool:
+        """Whether the model was trained on these cells: its own, a copy, or after loading."""
+        own, record = self.adata, self._split_record
+        if own is not None:
+            return data is own or data.obs_names.equals(own.obs_names)
+        return record is not None and record.cells == digest_of_names(data.obs_names)
+
+    def _held_out_cells(self) -> tuple[np.ndarray[Any, Any], str]:
+        """Test cells of the training data, or if there are none its validation cells."""
+        for name in ("test", "validation"):
+            cells = getattr(self, f"{name}_indices")
+            if cells is not None and len(cells):
+                return np.asarray(cells), name
+        msg = (
+            "Expected test or validation observations to evaluate on: the model was trained on "
+            "all. Name others, or other data."
+        )
+        raise ValueError(msg)
 
     def _beside_weights(self) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
         """What is saved beside the weights: text, and arrays."""

@@ -39,14 +39,6 @@ class RegressionModel(SupervisedModel):
 
     def _samples_to_evaluate(self, data: Data | None, indices: Cells) -> np.ndarray[Any, Any]:
         """Those named; else all of other data, and of the training data the held-out ones."""
-        if indices is not None or (data is not None and data is not self.adata):
+        if indices is not None or not (data is None or self._is_training_data(data)):
             return cell_indices(indices, self._data(data).n_obs)
-        for name in ("test", "validation"):
-            cells = getattr(self, f"{name}_indices")
-            if cells is not None and len(cells):
-                return np.asarray(cells)
-        msg = (
-            "Expected test or validation samples to evaluate on: the model was trained on all. "
-            "Name others with `mdata` or `indices`."
-        )
-        raise ValueError(msg)
+        return self._held_out_cells()[0]

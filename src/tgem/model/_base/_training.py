@@ -22,7 +22,8 @@ from tgem.model._base._split_record import (
     digest_of_names,
     warn_of_seen,
 )
-from tgem.train import SupervisedTrainingPlan, fit
+from tgem.model._base._unchanged import unchanged_if_it_fails
+from tgem.train import SupervisedTrainingPlan, check_early_stopping, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,8 @@ class TrainedModel(ReadingModel):
         """Train the model; a second call goes on from the weights of the first, with its split.
 
         A second call draws a new split only if it names a `split_key` or other shares, or if the
-        data have changed; it warns if cells to validate or test on were trained on before.
+        data have changed; it warns if cells to validate or test on were trained on before. If it
+        fails, the model is the one that it was.
         Interrupting a run (Ctrl-C, or stop in a notebook) keeps the weights reached so far.
 
         Parameters
@@ -118,7 +120,8 @@ class TrainedModel(ReadingModel):
         Raises
         ------
         ValueError
-            If the data have no labels, fewer than two classes, or a split without training cells.
+            If the data have no labels, fewer than two classes, or a split without training cells;
+            for early stopping without validation cells, or a rate that is not above 0.
         """
         given = {
             "max_epochs": max_epochs,
@@ -133,21 +136,22 @@ class TrainedModel(ReadingModel):
         adata = self._data(None)
         self._check_registered(adata)
         record = self._split_record_of(split_key, options, given, seed=seed)
-        split, self._split_record = record.split, record
+        split = record.split
+        check_early_stopping(split, early_stopping=early_stopping)
         callbacks = [*self._callbacks(), *(trainer_kwargs.pop("callbacks", None) or ())]
         with seeded(seed):
             dataset = self._dataset(None)
             if not self.is_trained_:
                 self.module = self._make_module()
                 self._prepare_module(dataset, split.train)
-            self._seed = seed
+            plan_options = options["plan_kwargs"] | (plan_kwargs or {})
+            plan = SupervisedTrainingPlan(self.module, **plan_options)
             # the split's seed, so that cells held out of some part of training stay held out
-            with self._around_training(dataset, split.train, seed=record.seed) as seen:
+            around = self._around_training(dataset, split.train, seed=record.seed)
+            with unchanged_if_it_fails(self), around as seen:
                 fit(
                     self,
-                    SupervisedTrainingPlan(
-                        self.module, **(options["plan_kwargs"] | (plan_kwargs or {}))
-                    ),
+                    plan,
                     manager=self.adata_manager,
                     split=split._replace(train=seen),
                     batch_size=options["batch_size"],
@@ -158,10 +162,10 @@ class TrainedModel(ReadingModel):
                     callbacks=callbacks,
                     **trainer_kwargs,
                 )
-                self.train_indices = split.train
+            self._split_record, self._seed, self.train_indices = record, seed, split.train
             self._after_training(dataset, split, seed=seed)
             self._validation = self._scores_of(dataset, split.validation)
-            settings = options | {"plan_kwargs": options["plan_kwargs"] | (plan_kwargs or {})}
+            settings = options | {"plan_kwargs": plan_options}
             del settings["train_size"], settings["validation_size"]
             settings |= {"seed": seed, "early_stopping": early_stopping}
             settings |= {"accelerator": accelerator, "devices": devices}

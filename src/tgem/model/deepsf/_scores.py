@@ -70,8 +70,12 @@ def gene_scores(blocks: Iterable[Compared], genes: pd.Index) -> pd.DataFrame:
 
 
 def overall(blocks: Iterable[Compared]) -> dict[str, float]:
-    """All samples together; correlations of expression are those within samples, averaged."""
-    sums, correlations, n_samples = np.zeros(7), np.zeros(2), 0
+    """All samples together; correlations of expression are those within samples, averaged.
+
+    Missing where nothing is known of usage, or where no sample has a correlation.
+    """
+    sums, n_samples = np.zeros(7), 0
+    correlations: dict[bool, list[Array]] = {False: [], True: []}
     for block in blocks:
         known = ~np.isnan(block.measured + block.predicted)
         errors = np.where(known, block.measured - block.predicted, 0)
@@ -86,22 +90,24 @@ def overall(blocks: Iterable[Compared]) -> dict[str, float]:
             (predicted**2).sum(),
             (usage * predicted).sum(),
         )
-        for ranks in (False, True):
-            found = _correlations(block.measured, block.predicted, known, ranks=ranks)
-            correlations[int(ranks)] += np.nan_to_num(found).sum()
+        for ranks, values in correlations.items():
+            values.append(_correlations(block.measured, block.predicted, known, ranks=ranks))
         n_samples += len(known)
     n_values, squared, of_baseline, error, spread, *products = sums.tolist()
     if not n_values:
         msg = "Expected measured isoforms of the model to compare with, found none."
         raise ValueError(msg)
-    length = math.sqrt(spread * products[0])
+    usage_ratio, usage_correlation = _ratio(
+        np.array([error, products[1]]), np.array([spread, math.sqrt(spread * products[0])])
+    ).tolist()
+    pearson, spearman = (_mean_of_known(np.concatenate(values)) for values in correlations.values())
     return {
         "mse": squared / n_values,
         "mse_mean_usage": of_baseline / n_values,
-        "pearson": float(correlations[0]) / n_samples,
-        "spearman": float(correlations[1]) / n_samples,
-        "usage_r2": 1 - error / max(spread, 1e-12),
-        "usage_pearson": products[1] / length if length > 0 else 0.0,
+        "pearson": pearson,
+        "spearman": spearman,
+        "usage_r2": 1 - usage_ratio,
+        "usage_pearson": usage_correlation,
         "n_samples": n_samples,
     }
 
@@ -145,6 +151,11 @@ def _ratio(above: Array, below: Array) -> Array:
     small = below <= 1e-12
     found: Array = np.where(small, np.nan, above / np.where(small, 1, below))
     return found
+
+
+def _mean_of_known(values: Array) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def _correlations(measured: Array, predicted: Array, known: Array, *, ranks: bool) -> Array:

@@ -137,7 +137,9 @@ class EpigenomePredictor(EpigenomeModel):
         """
         self._check_trained()
         dataset = self._dataset(mdata)
-        chosen = cell_indices(self._held_out(mdata) if indices is None else indices, len(dataset))
+        if indices is None and (mdata is None or self._is_training_data(mdata)):
+            indices, _ = self._held_out_cells()
+        chosen = cell_indices(indices, len(dataset))
         targets = torch.from_numpy(
             dataset.read(EXPRESSION_KEY, chosen)
             if self.registry_[SETUP_ARGS]["expression_key"] is not None
@@ -158,18 +160,3 @@ class EpigenomePredictor(EpigenomeModel):
             field = next(f for f in self._fields if isinstance(f, ExpressionTargetField))
             expression = field.values(self._data(mdata), expression_key)[cells]
         return expression_scores(outputs, expression, high, self._cell_types(mdata)[cells])
-
-    def _held_out(self, mdata: Data | None) -> np.ndarray[Any, Any] | None:
-        own = self.adata
-        is_own = mdata is None or (own is not None and mdata.obs_names.equals(own.obs_names))
-        if not is_own:
-            return None
-        for name in ("test_indices", "validation_indices"):
-            cells: np.ndarray[Any, Any] | None = getattr(self, name)
-            if cells is not None and len(cells):
-                return cells
-        msg = (
-            "Expected test or validation genes to evaluate on: the model was trained on all "
-            "genes. Name others with `mdata` or `indices`."
-        )
-        raise ValueError(msg)

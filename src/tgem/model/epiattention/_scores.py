@@ -22,16 +22,18 @@ def expression_scores(
     `output` is a logit where `high` is given, and predicted expression otherwise. `expression`
     may hold NaN, which the correlations leave out.
     """
-    rows = {}
+    rows = []
     labels = list(dict.fromkeys(groups))
-    for label in [*labels, ALL] if len(labels) > 1 else [ALL]:
-        chosen = np.ones(len(groups), bool) if label == ALL else groups == label
+    parts = [(label, groups == label) for label in labels] if len(labels) > 1 else []
+    for _, chosen in [*parts, (ALL, np.ones(len(groups), bool))]:
         row: dict[str, float] = {"n_genes": float(chosen.sum())}
         if high is not None:
             row |= _high_scores(output[chosen], high[chosen])
         row |= _correlations(output[chosen], expression[chosen], values=high is None)
-        rows[label] = row
-    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("cell_type")
+        rows.append(row)
+    # a cell type may be called as the last row is
+    names = pd.Index([*(label for label, _ in parts), ALL], name="cell_type")
+    table = pd.DataFrame(rows, index=names)
     return table.astype({"n_genes": int})
 
 

@@ -36,14 +36,15 @@ def batches_of(adata: AnnData, batch_key: str | None) -> tuple[Array, pd.Index]:
     if batch_key is None:
         return np.zeros(adata.n_obs, dtype=np.int64), pd.Index(["all"], name="batch")
     check_key(adata, "obs", batch_key)
-    codes, names = pd.factorize(adata.obs[batch_key].astype(object), sort=False)
-    if (codes < 0).any():
+    column = adata.obs[batch_key]
+    if n_missing := int(column.isna().sum()):
         msg = (
-            f"Expected a batch for every cell in adata.obs[{batch_key!r}], found "
-            f"{int((codes < 0).sum())} of {adata.n_obs} missing. Name it, or leave these cells out."
+            f"Expected a batch for every cell in adata.obs[{batch_key!r}], found {n_missing} of "
+            f"{adata.n_obs} missing. Name it, or leave these cells out."
         )
         raise ValueError(msg)
-    return codes.astype(np.int64), pd.Index([str(name) for name in names], name="batch")
+    codes, names = pd.factorize(column.astype(str), sort=False)
+    return codes.astype(np.int64), pd.Index(names, name="batch")
 
 
 def labels_among(
