@@ -316,7 +316,7 @@ def test_warned_values(model, query, case, form):
 def test_z_scores_for_a_model_of_log_values(model, query, form):
     values = values_of(query)
     scaled = FORMS[form]((values - values.mean(0)).astype(np.float32))
-    with pytest.warns(ExpressionWarning), pytest.raises(ValueError, match="z-scores"):
+    with pytest.raises(ValueError, match="z-scores"):
         model.predict(with_values(query, scaled))
 
 
@@ -654,3 +654,50 @@ class TestLabelsOfNewData:
         assert len(model.predict(query)) == query.n_obs
         with pytest.raises(ValueError, match="no column 'cell_type'"):
             model.evaluate(query)
+
+
+def test_missing_labels_as_text_are_named(trained):
+    adata = trained[1].copy()
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype(object)
+    adata.obs.iloc[:4, adata.obs.columns.get_loc("cell_type")] = np.nan
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype(str)
+    with pytest.warns(TrainingWarning, match="unlabeled_category='nan'"):
+        tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrainingWarning)
+        tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type", unlabeled_category="nan")
+
+
+@pytest.mark.parametrize("key_added", ["", "a/b"])
+def test_prefixes_that_no_file_can_hold(trained, key_added):
+    model, data = trained
+    cells = data.copy()
+    with pytest.raises(ValueError, match="without a slash"):
+        tgem.tl.predict(cells, model, key_added=key_added)
+    assert not [name for name in cells.obs if "prediction" in name]
+
+
+def test_labels_of_another_type(trained):
+    _, data = trained
+    numbers = data.copy()
+    codes = numbers.obs["cell_type"].cat.codes
+    numbers.obs["cell_type"] = codes.to_numpy()
+    tgem.model.TGEM.setup_anndata(numbers, labels_key="cell_type")
+    other = tgem.model.TGEM(numbers, preset="paper", n_layers=1, n_heads=1)
+    other.train(max_epochs=1, enable_progress_bar=False)
+    texts = data[:50].copy()
+    texts.obs_names = "new_" + texts.obs_names
+    texts.obs["cell_type"] = codes[:50].astype(str).to_numpy()
+    with pytest.raises(ValueError, match="another type: int and str"):
+        other.evaluate(texts)
+
+
+def test_new_data_without_the_layer(trained):
+    _, data = trained
+    layered = data.copy()
+    layered.layers["ln"] = layered.X
+    tgem.model.TGEM.setup_anndata(layered, layer="ln", labels_key="cell_type")
+    model = tgem.model.TGEM(layered, preset="paper", n_layers=1, n_heads=1)
+    model.train(max_epochs=1, enable_progress_bar=False)
+    with pytest.raises(KeyError, match="set up with that layer"):
+        model.predict(data)

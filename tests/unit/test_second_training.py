@@ -257,3 +257,23 @@ def test_a_training_that_fails_changes_nothing(adata, preset, options, error):
     pd.testing.assert_series_equal(model.history["train_loss"], history)
     train_without_warning(model, seed=1)  # the split is the first one's
     assert_same(parts(model), first)
+
+
+def test_a_loaded_model_knows_the_cells_it_was_trained_on(model, adata, tmp_path):
+    model.save(tmp_path / "model")
+    loaded = tgem.model.TGEM.load(tmp_path / "model")
+    found = loaded.evaluate(adata)
+    assert found["n_cells"] == len(model.test_indices)
+    assert found["accuracy"] == model.evaluate()["accuracy"]
+    assert loaded.evaluate(adata[:60].copy())["n_cells"] == 60  # other data
+
+
+def test_a_loaded_model_of_isoforms_knows_its_samples(tmp_path):
+    mdata = tgem.datasets.synthetic_splicing(n_obs=40, n_factors=5, n_isoforms=40)
+    tgem.model.DeepSF.setup_mudata(mdata)
+    model = tgem.model.DeepSF(mdata)
+    model.train(max_epochs=2, **QUIET)
+    model.save(tmp_path / "model")
+    loaded = tgem.model.DeepSF.load(tmp_path / "model")
+    assert loaded.evaluate(mdata)["n_samples"] == len(model.test_indices)
+    assert loaded.evaluate(mdata) == pytest.approx(model.evaluate())

@@ -1,7 +1,8 @@
 """The one place that names what scvi-tools does not promise to keep.
 
-scvi-tools 1.4 (Python 3.11) and 1.5 (Python 3.12 and later) both hold these. A test checks
-that every name exists, so a release that moves one fails there and not at a user's desk.
+The tests run with scvi-tools 1.4; by its source 1.5, for Python 3.12 and later, holds these
+names too. A test checks that each exists, so a release that moves one fails there and not at a
+user's desk.
 """
 
 from __future__ import annotations

@@ -67,9 +67,9 @@ def check_log_normalized(summary: ExpressionSummary, location: str) -> None:
     if summary.looks_like_counts:
         msg = (
             f"Expected log1p-normalised expression in {location}, found whole numbers up to "
-            f"{summary.maximum:g}: these look like raw counts. Normalise with {normalize}, or "
-            "name the layer that holds log-normalised values with `layer=...`, or use "
-            "`use_raw=True` if they are in adata.raw."
+            f"{summary.maximum:g}: these look like raw counts. Normalise with {normalize}. If "
+            "log-normalised values are in a layer or in adata.raw, say so at set-up "
+            "(`layer=...`, `use_raw=True`); new data hold them in the same place."
         )
         raise ValueError(msg)
     if summary.looks_linear:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tgem._core.errors import listed
 from tgem._core.validate import check_key
 from tgem.data._alignment import GeneAlignment, align_genes, check_alignment, check_unique
 from tgem.data._expression import ExpressionSummary, check_same_scale, summarize_expression
@@ -75,6 +76,13 @@ class FeatureField(Field):
         """
         table, called = self.table(adata), self.called(adata)
         if self.attr_name == "layers":
+            if not at_setup and self.attr_key not in table.layers:
+                msg = (
+                    f"Expected expression in {called}.layers[{self.attr_key!r}], as the model was "
+                    f"set up with that layer, found {listed(list(table.layers)) or 'no layer'}. "
+                    f"Put it there: `{called}.layers[{self.attr_key!r}] = ...`."
+                )
+                raise KeyError(msg)
             check_key(table, "layers", str(self.attr_key), called)
             location = f"{called}.layers[{self.attr_key!r}]"
             return Source(table.layers[self.attr_key], table.var, location)
@@ -126,8 +134,10 @@ class FeatureField(Field):
             min_gene_share,
             stand_in="not expressed" if state_registry.get(STAND_IN) is None else "average",
         )
-        summary = self._summarize(source)
+        check_unique(source.names, source.location)
+        summary = summarize_expression(readable(source.matrix, source.location))
         check_same_scale(summary, state_registry["minimum"], source.location)
+        self._check(summary, source.location)
         return dict(state_registry)
 
     def align(self, state: State, adata: Data) -> GeneAlignment:

@@ -61,7 +61,7 @@ class GeneField(TableField):
         if column.dtype != bool and not set(column.dropna().unique()) <= {True, False}:
             msg = f"Expected True and False in {location}, found {listed(column.unique())}."
             raise ValueError(msg)
-        return np.flatnonzero(column.fillna(value=False).to_numpy(dtype=bool))
+        return np.flatnonzero(column.astype("boolean").to_numpy(dtype=bool, na_value=False))
 
     def validate_field(self, data: Data) -> None:
         """Raise for names and values that no model can use, and if no gene is a factor."""

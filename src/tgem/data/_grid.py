@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tgem._core.errors import listed
+from tgem._core.errors import PreparationWarning, listed, warn
 from tgem._core.validate import check_key
 from tgem.data._field import Data, Field, RowReader, State
 from tgem.data._layout import GridLayout, aligned_positions, read_layout
@@ -45,6 +45,8 @@ GRIDS: dict[str, GridKind] = {
 }
 COUNT_KEY = "n_cpg"
 POSITION, LEVEL = "position", "methylation"
+LARGEST_RATIO = 3.0  # of mean values, between cell types in one unit
+FEWEST_GENES = 50
 
 
 class GridField(Field):
@@ -128,18 +130,34 @@ class GridField(Field):
                 "training data were."
             )
             raise ValueError(msg)
+        self._compare_size(state_registry, found, adata_target)
         return dict(state_registry)
+
+    def _compare_size(self, trained: State, found: State, data: Data) -> None:
+        """Warn of another unit: values that are on average much larger or smaller."""
+        if self.kind.is_ragged or self.table(data).n_obs < FEWEST_GENES:
+            return  # of fewer genes the mean says little
+        before, now = trained.get("mean_size", 0.0), found["mean_size"]
+        if before > 0 and not 1 / LARGEST_RATIO <= now / before <= LARGEST_RATIO:
+            msg = (
+                f"The values in {self._matrix(data)[1]} are {now / before:.2g} times as large as "
+                f"in training, on average ({now:.3g} against {before:.3g}): the predictions will "
+                "be wrong if that is another unit, such as logarithms or counts. Prepare the data "
+                "as the training data were."
+            )
+            warn(msg, PreparationWarning)
 
     def _aligned(self, state: State, data: Data, layout: GridLayout) -> Array:
         rows = None if self.kind.is_ragged else state["rows"]
         return aligned_positions(layout, (rows, state["columns"]), self.called(data))
 
     def _range(self, data: Data, layout: GridLayout) -> State:
-        """Smallest and largest value; raises for infinite and for half-missing ones."""
+        """Smallest, largest and mean absolute value; raises for infinite and half-missing ones."""
         matrix, location = self._matrix(data)
         values = np.array([name != POSITION for name in layout.columns])
         measured = layout.positions[:, values].ravel()  # positions have a scale of their own
         n_infinite, partial, low, high, start = 0, [], np.inf, -np.inf, 0
+        total, n_values = 0.0, 0
         for part in row_blocks(matrix):
             block = part.toarray() if sparse.issparse(part) else np.asarray(part, dtype=float)
             missing = np.isnan(block)
@@ -150,6 +168,8 @@ class GridField(Field):
             block = block[:, measured]
             low = min(low, np.min(block, initial=np.inf, where=~np.isnan(block)))
             high = max(high, np.max(block, initial=-np.inf, where=~np.isnan(block)))
+            total += float(np.abs(block, where=~np.isnan(block), out=np.zeros_like(block)).sum())
+            n_values += int((~np.isnan(block)).sum())
         if n_infinite:
             msg = f"Expected finite values in {location}, found {n_infinite} infinite ones."
             raise ValueError(msg)
@@ -171,7 +191,8 @@ class GridField(Field):
                 f"M-values, another name in {self.called(data)}.var['feature']."
             )
             raise ValueError(msg)
-        return {"minimum": float(low), "maximum": float(high)}
+        mean_size = total / max(n_values, 1)
+        return {"minimum": float(low), "maximum": float(high), "mean_size": mean_size}
 
     def reader(self, data: Data, state: State) -> RowReader:
         """Read rows as float32 ``(n_genes, n_rows, n_columns)``, NaN for what was not measured."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tgem.data._matrix import Array
 
 UNLABELED = -1
+NAMES_OF_NOTHING = ("", "nan", "none", "na", "n/a", "<na>", "null")  # missing values as text
 
 
 class LabelField(Field):
@@ -61,6 +62,14 @@ class LabelField(Field):
         if not labels:
             msg = f"Expected at least one label in adata.obs[{self.attr_key!r}], found none."
             raise ValueError(msg)
+        missing = [label for label in labels if str(label).strip().lower() in NAMES_OF_NOTHING]
+        if missing:
+            msg = (
+                f"adata.obs[{self.attr_key!r}] holds the text {missing[0]!r}, which is taken for a "
+                "class. If it stands for no label, set up with "
+                f"`unlabeled_category={missing[0]!r}`, or replace it by NaN."
+            )
+            warn(msg, TrainingWarning)
         n_unlabeled = int((codes_of(column, labels) == UNLABELED).sum())
         if n_unlabeled and self._unlabeled_category is None:
             msg = (

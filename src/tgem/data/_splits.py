@@ -102,7 +102,8 @@ def grouped_split(
     if n_groups < n_parts:
         msg = (
             f"Expected at least {n_parts} groups for {n_parts} parts, found {n_groups}: "
-            f"{listed(pd.unique(groups[labelled]))}. Set the validation or test share to 0."
+            f"{listed(pd.unique(groups[labelled]))}. Take smaller groups, or fewer parts: the "
+            "share of a part may be 0."
         )
         raise ValueError(msg)
     rest, test = _hold_out(labelled, codes, groups, share=test_size, seed=seed)

@@ -79,8 +79,9 @@ def check_tpm(summary: TpmSummary, location: str) -> None:
     if summary.maximum <= LARGEST_LOG_TPM:
         msg = (
             f"Expected TPM in {location}, found no value above {summary.maximum:.3g}: these look "
-            "like logarithms. The model takes logarithms itself: undo them (`2**X - 1` for "
-            "log2(1 + TPM), `np.expm1(X)` for log1p) or name the layer that holds TPM."
+            "like logarithms, or like shares of something other than a million. The model takes "
+            "logarithms itself: undo them (`2**X - 1` for log2(1 + TPM), `np.expm1(X)` for log1p) "
+            "or name the layer that holds TPM."
         )
         raise ValueError(msg)
     if summary.largest_total > LARGEST_TPM_SUM:
@@ -106,7 +107,8 @@ def check_expression_of_psi(summary: TpmSummary, location: str) -> None:
     if summary.maximum <= LARGEST_LOG_TPM:
         msg = (
             f"Expected linear expression in {location}, found no value above "
-            f"{summary.maximum:.3g}: these look like logarithms. Undo them, for example with "
-            "`2**X - 1`: the model takes logarithms itself."
+            f"{summary.maximum:.3g}: these look like logarithms, or like shares of something "
+            "other than a million. Undo them, for example with `2**X - 1`: the model takes "
+            "logarithms itself."
         )
         raise ValueError(msg)

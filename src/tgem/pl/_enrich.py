@@ -124,7 +124,8 @@ def enrich(
     axes = single(
         ax,
         max(0.28 * len(chosen), 0.8) + 0.075 * min(longest, _TERM_WIDTH) + 1.7,
-        max(0.24 * len(terms) + 0.075 * max(map(len, chosen), default=0) + 0.6, 3.2),
+        # beside the dots the colour bar and the legend need two inches
+        max(0.24 * len(terms), 2.2) + 0.075 * max(map(len, chosen), default=0) + 0.6,
     )
     shown = table[table["Term"].isin(terms)]
     if len(shown):

@@ -129,7 +129,8 @@ def hubs(
         panel.set_ylim(n_rows - 0.4, -0.6)
         is_only = set(names) <= {"all"}  # a network without classes
         panel.set_title("" if is_only else titles[label], fontsize=MEDIUM)
-    _add_key(axes, shown, by, max_fdr, caption=caption, alone=ax is not None)
+    if shown:
+        _add_key(axes, shown, by, max_fdr, caption=caption, alone=ax is not None)
     return axes if finish(axes[0], drawn_here=ax is None, show=show, save=save) else None
 
 
@@ -138,6 +139,7 @@ def _points(ax: Axes, rows: pd.DataFrame, by: str, max_fdr: float) -> None:
     clean(ax)
     if rows.empty:
         ax.set_axis_off()
+        ax.text(0.5, 0.5, "no hubs", ha="center", transform=ax.transAxes, color=GREY)
         return
     places = range(len(rows))
     sizes = rows[by].to_numpy(dtype=float)

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anndata import AnnData
+from mudata import MuData
+
 from tgem._core import keys
-from tgem.tl._provenance import record, target_of
+from tgem._core.mudata_compat import copied
+from tgem._core.validate import check_data
+from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
-    from anndata import AnnData
-
+    from tgem.data import Data
     from tgem.model._base import SupervisedModel
 
 
 def history(
-    adata: AnnData,
+    adata: Data,
     model: SupervisedModel,
     *,
     key_added: str | None = None,
     copy: bool = False,
-) -> AnnData | None:
+) -> Data | None:
     """Write a model's training curves, for :func:`tgem.pl.history`.
 
     Parameters
     ----------
     adata
-        Data to write into.
+        AnnData or MuData to write into.
     model
         A trained model.
     key_added
@@ -53,7 +57,8 @@ def history(
     >>> len(adata.uns["tgem_history"])
     5
     """
-    target = target_of(adata, copy=copy)
+    check_data(adata, AnnData | MuData)
+    target = copied(adata) if copy else adata
     if not model.is_trained:
         msg = f"This {type(model).__name__} is not trained. Call `model.train()` first."
         raise RuntimeError(msg)

@@ -8,6 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_data
 from tgem.tl._provenance import record
@@ -53,7 +54,8 @@ def predict_isoforms(
     RuntimeError
         If the model is not trained.
     ValueError
-        If the data do not fit the model; `mdata` is then unchanged.
+        If the data do not fit the model, or hold no isoforms to write beside; `mdata` is then
+        unchanged.
 
     Examples
     --------
@@ -67,6 +69,13 @@ def predict_isoforms(
     (60, 80)
     """
     check_data(mdata, MuData)
+    if (name := model.modalities["isoform"]) not in mdata.mod:
+        msg = (
+            f"Expected the modality {name!r} in `mdata` to write into, found "
+            f"{listed(list(mdata.mod))}. Where only genes were measured, `model.predict(mdata)` "
+            "returns the predicted isoforms."
+        )
+        raise ValueError(msg)
     prediction = model.predict(mdata)
     context = model.get_context(mdata) if model.has_context else None
     columns = model.positions(mdata, "isoform")

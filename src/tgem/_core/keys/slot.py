@@ -26,7 +26,13 @@ class Slot:
     prefix: str = PREFIX  # where a call names none
 
     def key(self, prefix: str | None = None) -> str:
-        """Key inside the container."""
+        """Key inside the container; raises for a prefix that no file can hold."""
+        if prefix is not None and (not prefix or "/" in prefix):
+            msg = (
+                f"Expected `key_added` to be a name without a slash, got {prefix!r}. Leave it out "
+                f"for {self.prefix!r}."
+            )
+            raise ValueError(msg)
         return self.pattern.format(prefix=prefix or self.prefix)
 
     def params_key(self, prefix: str | None = None) -> str:

@@ -165,6 +165,11 @@ class LabelledModel(SupervisedModel):
                 f"Expected cells with labels that the model knows ({listed(self.classes)}), found "
                 f"{found}."
             )
+            if key in obs and set(map(str, obs[key].iloc[cells])) & set(map(str, self.classes)):
+                kinds = [
+                    type(label).__name__ for label in (self.classes[0], obs[key].iloc[cells[0]])
+                ]
+                msg += f" They are of another type: {' and '.join(kinds)}."
             raise ValueError(msg)
         if len(cells):
             msg = (

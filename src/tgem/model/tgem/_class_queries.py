@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from tgem.model.tgem._context_gain import NOT_WEIGHED, ContextGain
+from tgem.model.tgem._levels import LARGEST_LEVEL
 from tgem.model.tgem._typing_module import TypingModule
 from tgem.nn.context import ContextAttention
-
-# A gene that is on in a few cells only has a standardised level of 20 and more there.
-LARGEST_LEVEL = 10.0
 
 
 class ClassQueryModule(TypingModule):

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tgem.model.tgem._context_gain import context_gain
+from tgem.model.tgem._levels import blocks, deviation_of, means
 from tgem.model.tgem._linear_start import MOST_CELLS, MOST_VALUES, draw, linear_start
 from tgem.model.tgem._typing_module import EXPRESSION_KEY, LABELS_KEY
 
@@ -21,24 +22,16 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-BLOCK = 1024  # cells read at a time
 BLOCK_OF_CONTEXTS = 64
-SMALLEST_DEVIATION = 1e-6
 
 
 def standardize(module: ClassQueryModule, dataset: FieldDataset, cells: Array) -> None:
     """Fix each gene's mean and deviation to those in the training cells."""
-    n_genes = len(module.gene_mean)
-    total, squares = np.zeros(n_genes), np.zeros(n_genes)
-    for block in _blocks(cells, BLOCK):
-        values = dataset.read(EXPRESSION_KEY, block).astype(float)
-        total += values.sum(axis=0)
-        squares += (values**2).sum(axis=0)
-    mean = total / len(cells)
-    deviation = np.sqrt(np.maximum(squares / len(cells) - mean**2, 0))
+    mean, mean_square = means(
+        lambda block: dataset.read(EXPRESSION_KEY, block), cells, np.positive, np.square
+    )
     module.set_standardization(
-        torch.from_numpy(mean),
-        torch.from_numpy(np.where(deviation > SMALLEST_DEVIATION, deviation, 0)),
+        torch.from_numpy(mean), torch.from_numpy(deviation_of(mean, mean_square))
     )
 
 
@@ -58,7 +51,7 @@ def linear_first(
     drawn = draw(codes, most, np.random.default_rng(seed))
     chosen, codes = cells[drawn], codes[drawn]
     levels = np.concatenate(
-        [module.levels(_expression(module, dataset, b)).cpu() for b in _blocks(chosen, BLOCK)]
+        [module.levels(_expression(module, dataset, b)).cpu() for b in blocks(chosen)]
     )
     start = linear_start(
         levels, module.gene_scale.cpu().numpy(), codes, n_classes=module.n_classes, seed=seed
@@ -79,11 +72,11 @@ def linear_first(
 def _context_logits(module: ClassQueryModule, dataset: FieldDataset, cells: Array) -> Array:
     module.eval()
     with torch.inference_mode():
-        blocks = [
+        found = [
             module.context_logits(_expression(module, dataset, block)).cpu().numpy()
-            for block in _blocks(cells, BLOCK_OF_CONTEXTS)
+            for block in blocks(cells, BLOCK_OF_CONTEXTS)
         ]
-    return np.concatenate([np.empty((0, module.n_classes)), *blocks])
+    return np.concatenate([np.empty((0, module.n_classes)), *found])
 
 
 def _set(module: ClassQueryModule, classifier: Weights) -> None:
@@ -92,7 +85,3 @@ def _set(module: ClassQueryModule, classifier: Weights) -> None:
 
 def _expression(module: ClassQueryModule, dataset: FieldDataset, cells: Array) -> torch.Tensor:
     return torch.from_numpy(dataset.read(EXPRESSION_KEY, cells)).to(module.device)
-
-
-def _blocks(cells: Array, size: int) -> list[Array]:
-    return [cells[start : start + size] for start in range(0, len(cells), size)]

@@ -14,6 +14,7 @@ from scipy.special import softmax
 from tgem._core.scvi_compat import SETUP_ARGS
 from tgem.data import STAND_IN, FieldDataset, ShiftedDataset, Split
 from tgem.model._base import SummarizedClassifier
+from tgem.model.tgem._levels import blocks
 from tgem.model.tgem._transfer_alignment import find_shift
 from tgem.model.tgem._transfer_cells import (
     GivenCells,
@@ -24,7 +25,7 @@ from tgem.model.tgem._transfer_cells import (
     weighted_sums,
 )
 from tgem.model.tgem._transfer_judges import combined, correlations, gene_weights
-from tgem.model.tgem._transfer_reference import TransferReference, blocks, describe_training_cells
+from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
 from tgem.model.tgem._transfer_report import describe_batches
 from tgem.model.tgem._transferred import Transferred
 

@@ -10,6 +10,7 @@ import pandas as pd
 from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.validate import check_key
 from tgem.data import codes_of
+from tgem.model.tgem._levels import BLOCK
 from tgem.model.tgem._transfer_alignment import NewCells
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 MOST_CELLS = 2_000  # of a batch, to find its shift with
-BLOCK = 1024  # cells read at a time
 
 
 class GivenCells(NamedTuple):

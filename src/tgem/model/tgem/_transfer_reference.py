@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tgem.model.tgem._levels import LARGEST_LEVEL, blocks, deviation_of, means
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Array = np.ndarray[Any, Any]
 
-LARGEST_LEVEL = 10.0
-SMALLEST_DEVIATION = 1e-6
-BLOCK = 1024  # cells read at a time
+LARGEST_LOGARITHM = 50.0  # whose exponential is taken
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,11 @@ def describe_training_cells(
     n_classes
         Number of classes, with and without cells.
     """
-    sums: list[Array] = [np.zeros(0)] * 4
-    for block in blocks(cells):
-        values = read(block).astype(np.float64)
-        totals = np.expm1(np.minimum(values, 50.0))
-        parts = (values, values**2, values > 0, totals)
-        sums = [
-            part.sum(axis=0) + (before if before.size else 0)
-            for part, before in zip(parts, sums, strict=True)
-        ]
-    mean, squares, detected, total = (each / len(cells) for each in sums)
-    deviation = np.sqrt(np.maximum(squares - mean**2, 0))
-    scale = np.where(deviation > SMALLEST_DEVIATION, deviation, 1.0)
+    mean, mean_square, detected, total = means(
+        read, cells, np.positive, np.square, _is_on, _before_logarithm
+    )
+    deviation = deviation_of(mean, mean_square)
+    scale = np.where(deviation > 0, deviation, 1.0)
     counts = np.bincount(codes, minlength=n_classes)
     reference = TransferReference(
         gene_mean=mean.astype(np.float32),
@@ -108,6 +101,9 @@ def describe_training_cells(
     return TransferReference(**(reference.arrays() | {"class_levels": levels.astype(np.float32)}))
 
 
-def blocks(cells: Array) -> list[Array]:
-    """Cells, a bounded number at a time."""
-    return [cells[start : start + BLOCK] for start in range(0, len(cells), BLOCK)]
+def _is_on(values: Array) -> Array:
+    return values > 0
+
+
+def _before_logarithm(values: Array) -> Array:
+    return np.expm1(np.minimum(values, LARGEST_LOGARITHM))

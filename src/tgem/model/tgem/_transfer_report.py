@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core.errors import ExpressionWarning, listed, warn
+from tgem.model.tgem._levels import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 USUAL_TOTALS = (1 / 3, 3.0)  # of cells normalised as the training cells were
-BLOCK = 1024  # cells read at a time
 
 
 def describe_batches(

@@ -23,7 +23,7 @@ class Transferred:
     latent
         Latent representation of the shifted cells, ``(n_obs, n_dimensions)``.
     composition
-        DataFrame, batches x classes: estimated share of each class, the sum of its probabilities
+        DataFrame, batches x classes: estimated share of each class, the mean of its probabilities
         over the cells.
     report
         DataFrame, a row for each batch: ``n_obs`` cells, ``n_labelled`` of them with a label that
