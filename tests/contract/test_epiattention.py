@@ -4,6 +4,7 @@ import gc
 import pickle
 import subprocess
 import sys
+import warnings
 import weakref
 
 import anndata as ad
@@ -16,7 +17,7 @@ from anndata import AnnData
 from scipy import sparse
 
 import tgem
-from tgem._core.errors import TrainingWarning
+from tgem._core.errors import PreparationWarning, TrainingWarning
 from tgem.model import EpiAttention
 
 pytestmark = [
@@ -619,3 +620,22 @@ def test_anndata_alone(tmp_path):
     model.save(tmp_path / "model")
     loaded = EpiAttention.load(tmp_path / "model", adata)
     np.testing.assert_array_equal(loaded.predict(), model.predict())
+
+
+@pytest.mark.parametrize(("factor", "warns"), [(0.001, True), (0.2, True), (1.5, False)])
+def test_marks_in_another_unit(factor, warns):
+    mdata = make_data(n_genes=80)
+    model = trained_on(mdata, max_epochs=1)
+    other = rebuilt(mdata)
+    other["histone"].X = factor * other["histone"].X
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", PreparationWarning)
+        model.predict(other)
+    assert any("times as large" in str(each.message) for each in found) == warns
+
+
+def test_bins_that_differ_in_type_only(model, data):
+    other = rebuilt(data)
+    other["histone"].var["bin"] = other["histone"].var["bin"].astype(str)
+    with pytest.raises(ValueError, match="differ in type only: int and str"):
+        model.predict(other)

@@ -4,6 +4,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+from mudata import MuData
 from scipy import sparse
 
 import tgem
@@ -181,3 +182,27 @@ def test_plots_read_what_the_tools_wrote(trained, written):
     elsewhere |= {"regulation_evaluation"}
     for name in set(tgem.pl.__all__) - elsewhere:
         getattr(tgem.pl, name)(written, show=False)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
+def test_history_of_a_mudata():
+    mdata = tgem.datasets.synthetic_splicing(n_obs=40, n_factors=5, n_isoforms=40)
+    tgem.model.DeepSF.setup_mudata(mdata)
+    model = tgem.model.DeepSF(mdata)
+    model.train(max_epochs=2, enable_progress_bar=False)
+    tgem.tl.history(mdata, model)
+    assert len(mdata.uns["tgem_history"]) == 2
+    assert "tgem_history" not in tgem.tl.history(mdata, model, key_added="x", copy=True)["gene"].uns
+    assert tgem.pl.history(mdata, show=False) is not None
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
+def test_isoforms_have_no_place_among_genes_alone():
+    mdata = tgem.datasets.synthetic_splicing(n_obs=40, n_factors=5, n_isoforms=40)
+    tgem.model.DeepSF.setup_mudata(mdata)
+    model = tgem.model.DeepSF(mdata)
+    model.train(max_epochs=1, enable_progress_bar=False)
+    genes = MuData({"gene": mdata["gene"].copy()})
+    with pytest.raises(ValueError, match=r"model\.predict"):
+        tgem.tl.predict_isoforms(genes, model)
+    assert model.predict(genes).shape == model.predict().shape

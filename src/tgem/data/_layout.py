@@ -96,6 +96,9 @@ def aligned_positions(
                 f"{listed(own, 3)}. Measure or quantify them as for the training data, or train a "
                 "model on what both data sets hold."
             )
+            if set(map(str, absent)) & set(map(str, own)):
+                kinds = [type(each[0]).__name__ for each in (absent, own)]
+                msg += f" Some differ in type only: {' and '.join(kinds)}."
             raise ValueError(msg)
         axes.append(found)
     aligned: Array = layout.positions[np.ix_(*axes)]
