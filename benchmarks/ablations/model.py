@@ -19,9 +19,9 @@ from scipy.special import log_softmax, logsumexp
 from ablations.class_queries import DescendedLevels
 from ablations.published import Balanced, Standardized
 from tgem.model import TGEM
-from tgem.model.tgem._class_queries import LARGEST_LEVEL
+from tgem.model.tgem._levels import LARGEST_LEVEL, SMALLEST_DEVIATION
 from tgem.model.tgem._linear_start import linear_start
-from tgem.model.tgem._training import SMALLEST_DEVIATION, standardize
+from tgem.model.tgem._training import standardize
 from tgem.model.tgem._typing_module import LABELS_KEY
 from tgem.nn.swapped_attention import OWN
 
