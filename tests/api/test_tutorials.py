@@ -14,6 +14,10 @@ def code_cells(path):
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
+def test_there_are_tutorials():
+    assert TUTORIALS
+
+
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_outputs_are_kept(path):
     cells = code_cells(path)
