@@ -77,12 +77,23 @@ def speed(networks: Networks, sizes: Sizes, captum_cells: int) -> dict[str, Any]
         )
         print(f"turn {cell + 1}, CPU seconds per cell: {seconds}", flush=True)
     times = {side: summary(timings[side], per_turn[side]) for side in turns}
+    return compared(times, differences, errors, n_obs=len(cells))
+
+
+def compared(
+    times: dict[str, dict[str, Any]],
+    differences: dict[str, list[float]],
+    errors: dict[str, list[float]],
+    *,
+    n_obs: int,
+) -> dict[str, Any]:
+    """Add totals, ratios and largest differences to the times, and print them."""
     for name, side in times.items():
-        side["total"] = {clock: side[clock] * len(cells) for clock in CLOCKS}
+        side["total"] = {clock: side[clock] * n_obs for clock in CLOCKS}
         side["relative_error"] = max(errors[name])
     for side, values in differences.items():
         times[side] |= {
-            "total_is": (f"time per cell x {len(cells)} cells: captum is given one cell at a time"),
+            "total_is": (f"time per cell x {n_obs} cells: captum is given one cell at a time"),
             "ratio_to_tgem": ratios(times, side, "tgem"),
             "relative_difference_of_tgem": max(values),
         }
