@@ -23,7 +23,7 @@ SHOWN = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 def draw_scores(result: dict[str, Any], path: Path) -> None:
     """Accuracy of every method, a panel for each data set."""
-    names = list(result["titles"])
+    names = measured(result)
     figure, panels = panels_of(result, len(names))
     for axes, data in zip(panels, result["data"].values(), strict=True):
         for row, name in enumerate(names):
@@ -38,7 +38,7 @@ def draw_scores(result: dict[str, Any], path: Path) -> None:
 
 def draw_differences(result: dict[str, Any], path: Path) -> None:
     """Accuracy and macro-F1 of ours minus those of each comparator, on the same splits."""
-    names = [name for name in result["titles"] if name != OURS]
+    names = [name for name in measured(result) if name != OURS]
     figure, panels = panels_of(result, len(names))
     for axes, data in zip(panels, result["data"].values(), strict=True):
         axes.axvline(0, color="0.5", lw=0.8)
@@ -56,6 +56,15 @@ def draw_differences(result: dict[str, Any], path: Path) -> None:
     finish(figure, panels, [result["titles"][name] for name in names], result)
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def measured(result: dict[str, Any]) -> list[str]:
+    """Methods with a result on any data set, in their order."""
+    return [
+        name
+        for name in result["titles"]
+        if any(name in data["methods"] for data in result["data"].values())
+    ]
 
 
 def panels_of(result: dict[str, Any], n_rows: int) -> tuple[Any, list[Axes]]:
