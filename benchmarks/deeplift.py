@@ -42,9 +42,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from knock_outs.network import QUICK, Case, Sizes, case
-from knock_outs.sides import BATCHED, PART, Captum, tgem
-from knock_outs.speed import speed
+from deeplift_comparison.network import QUICK, Case, Sizes, case
+from deeplift_comparison.sides import BATCHED, PART, Captum, tgem
+from deeplift_comparison.speed import speed
 from memory import largest_resident_size
 from shared import machine
 

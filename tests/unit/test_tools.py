@@ -184,24 +184,28 @@ def test_plots_read_what_the_tools_wrote(trained, written):
         getattr(tgem.pl, name)(written, show=False)
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
-def test_history_of_a_mudata():
+@pytest.fixture(scope="module")
+def of_isoforms():
+    """A DeepSF of simulated samples, and the samples."""
     mdata = tgem.datasets.synthetic_splicing(n_obs=40, n_factors=5, n_isoforms=40)
     tgem.model.DeepSF.setup_mudata(mdata)
     model = tgem.model.DeepSF(mdata)
     model.train(max_epochs=2, enable_progress_bar=False)
-    tgem.tl.history(mdata, model)
-    assert len(mdata.uns["tgem_history"]) == 2
-    assert "tgem_history" not in tgem.tl.history(mdata, model, key_added="x", copy=True)["gene"].uns
-    assert tgem.pl.history(mdata, show=False) is not None
+    return model, mdata
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
-def test_isoforms_have_no_place_among_genes_alone():
-    mdata = tgem.datasets.synthetic_splicing(n_obs=40, n_factors=5, n_isoforms=40)
-    tgem.model.DeepSF.setup_mudata(mdata)
-    model = tgem.model.DeepSF(mdata)
-    model.train(max_epochs=1, enable_progress_bar=False)
+def test_history_of_a_mudata(of_isoforms):
+    model, mdata = of_isoforms
+    written = tgem.tl.history(mdata, model, copy=True)
+    assert len(written.uns["tgem_history"]) == 2
+    assert "tgem_history" not in mdata.uns
+    assert tgem.pl.history(written, show=False) is not None
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
+def test_isoforms_have_no_place_among_genes_alone(of_isoforms):
+    model, mdata = of_isoforms
     genes = MuData({"gene": mdata["gene"].copy()})
     with pytest.raises(ValueError, match=r"model\.predict"):
         tgem.tl.predict_isoforms(genes, model)

@@ -42,11 +42,10 @@ def fit(
     batch_size
         Cells per minibatch.
     early_stopping
-        Stop when `validation_loss` no longer falls.
+        Stop when `validation_loss` no longer falls (:func:`check_early_stopping`).
     **trainer_kwargs
         For scvi-tools' Trainer; `max_epochs`, `accelerator` and `devices` among them.
     """
-    check_early_stopping(split, early_stopping=early_stopping)
     defaults: dict[str, Any] = {
         "early_stopping_monitor": "validation_loss",
         "check_val_every_n_epoch": 1 if split.validation.size else None,

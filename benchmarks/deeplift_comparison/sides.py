@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from knock_outs.network import Case, Log2Plus1, readout
+from deeplift_comparison.network import Case, Log2Plus1, readout
 
 BATCHED = 5  # outputs of one call of captum_batched
 PART = 64  # samples of one call of captum_in_parts

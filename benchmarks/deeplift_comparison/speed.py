@@ -11,8 +11,8 @@ import torch
 from shared import Timing, ratios, timed
 from torch import Tensor
 
-from knock_outs.network import SEED, Case, Sizes
-from knock_outs.sides import Captum, tgem
+from deeplift_comparison.network import SEED, Case, Sizes
+from deeplift_comparison.sides import Captum, tgem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
