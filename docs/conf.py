@@ -21,12 +21,12 @@ from sphinx.ext.napoleon import NumpyDocstring
 from sphinx_autodoc_typehints import format_annotation
 
 import tgem
-from tgem._core.keys import PREFIX, SLOTS, Slot
 
 if TYPE_CHECKING:
     from sphinx.config import Config
 
 sys.path.insert(0, str(Path(__file__).parent))
+import slot_table
 from benchmark_tables import TABLES
 
 NAMESPACES = ("model", "pp", "tl", "pl", "datasets", "enrich", "net", "nn", "attr")
@@ -119,20 +119,9 @@ def _write_api_table(page: str, names: list[str]) -> str:
     return f"generated/{path.name}"
 
 
-def _slot_row(slot: Slot) -> str:
-    where = f'`.{slot.container}["{slot.key(PREFIX)}"]`'
-    content = slot.content.replace("|", r"\|")
-    return f"| {where} | {content} | {{py:func}}`{slot.written_by}` |"
-
-
-def _write_slot_table() -> None:
-    rows = ["| Slot | Content | Written by |", "| --- | --- | --- |", *map(_slot_row, SLOTS)]
-    (GENERATED / "slots.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
-
-
 shutil.rmtree(GENERATED, ignore_errors=True)
 GENERATED.mkdir()
-_write_slot_table()
+(GENERATED / "slots.md").write_text(slot_table.write(), encoding="utf-8")
 for name, write in TABLES.items():
     (GENERATED / f"benchmark_{name}.md").write_text(write(), encoding="utf-8")
 autosummary_generate = [
