@@ -151,9 +151,9 @@ def test_slot_survives_and_feeds_enrichment(trained, tmp_path):
     assert len(read.uns[SLOT]) == 60
     genes = list(model.gene_names)
     sets = {"even": genes[::2], "odd": genes[1::2]}
-    tgem.tl.enrich_targets(
-        read, sets, background=genes, of="differential_regulation", max_fdr=1, min_targets=2
-    )
+    tgem.tl.enrich_targets(read, sets, of="differential_regulation", max_fdr=1, min_targets=2)
+    assert set(read.uns[f"{SLOT}_params"]["genes"]) == set(model.isoform_genes)
+    assert read.uns["deepsf_enrichment_params"]["n_background"] == model.isoform_genes.nunique()
     enriched = read.uns["deepsf_enrichment"]
     assert set(enriched["class"]) <= set(read.uns[SLOT]["source"])
     overlap = enriched.iloc[0]

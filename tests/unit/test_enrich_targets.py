@@ -1,5 +1,6 @@
 """Gene sets of the genes that factors regulate."""
 
+import mudata
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +67,7 @@ def test_classes_stand_before_their_factors(adata, sets):
     ("change", "match"),
     [
         ({"background": ["ENSG000"]}, "not among its 1 genes"),
+        ({"background": None}, "Give them as `background`"),
         ({"symbols": None}, "Give the names that the sets use"),
         ({"min_targets": 100}, "Lower `min_targets`"),
     ],
@@ -75,6 +77,34 @@ def test_mistakes_leave_the_data_alone(adata, sets, change, match):
     with pytest.raises(ValueError, match=match):
         tgem.tl.enrich_targets(adata, sets, **options)
     assert set(adata.uns) == {"deepsf_network"}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
+@pytest.mark.filterwarnings("ignore::tgem._core.errors.RegulationWarning")  # few epochs
+def test_genes_with_one_isoform_are_no_background(tmp_path):
+    data = tgem.datasets.synthetic_splicing(n_obs=40, n_factors=6, n_isoforms=120)
+    isoform = data["isoform"]
+    # of every other gene only the first isoform is measured
+    hosts = isoform.var["gene_id"].astype(str)
+    genes = hosts.unique()
+    kept = ~(hosts.isin(genes[::2]) & hosts.duplicated()).to_numpy()
+    data = mudata.MuData({"gene": data["gene"], "isoform": isoform[:, kept].copy()})
+    tgem.model.DeepSF.setup_mudata(data)
+    model = tgem.model.DeepSF(data)
+    model.train(max_epochs=5, enable_progress_bar=False)
+    tgem.tl.regulation(data, model)
+    data.write_h5mu(tmp_path / "data.h5mu")
+    read = mudata.read_h5mu(tmp_path / "data.h5mu")
+
+    several = sorted(set(hosts[kept][hosts[kept].duplicated()]))
+    assert set(model.isoform_genes) == set(several)
+    assert len(model.gene_names) > 2 * len(several)
+    sets = {"several isoforms": several[:-1]}
+    tgem.tl.enrich_targets(read, sets)  # every factor is linked to every gene
+    assert read.uns["deepsf_enrichment_params"]["n_background"] == len(several)
+    assert (read.uns["deepsf_enrichment"]["P-value"] > 0.9).all()
+    tgem.tl.enrich_targets(read, sets, background=model.gene_names)
+    assert (read.uns["deepsf_enrichment"]["P-value"] < 1e-6).all()
 
 
 def test_copy(adata, sets):

@@ -111,6 +111,8 @@ def test_only_reliable_edges_on_request(skilled):
     network = written.uns["deepsf_network"]
     assert len(network) == 60
     assert network["reliable"].all()
+    by_gene = model.evaluate(per="gene")["usage_r2"]
+    assert set(written.uns["deepsf_network_params"]["genes"]) == set(by_gene.index[by_gene > 0])
 
 
 def test_hubs_and_plots_say_how_much_is_reliable(skilled):
@@ -129,7 +131,7 @@ def test_hubs_and_plots_say_how_much_is_reliable(skilled):
     assert text in ax.figure.get_supxlabel().replace("\n", " ")
 
 
-def test_without_skill_nothing_is_reliable(unskilled):
+def test_without_skill_nothing_is_reliable(unskilled, tmp_path):
     data, model = unskilled
     assert model.evaluate()["usage_r2"] <= 0
     with pytest.warns(RegulationWarning, match=r"no edge is reliable: on 36 held-out samples"):
@@ -139,6 +141,8 @@ def test_without_skill_nothing_is_reliable(unskilled):
     with pytest.warns(RegulationWarning):
         empty = tgem.tl.regulation(data, model, reliable_only=True, copy=True)
     assert len(empty.uns["deepsf_network"]) == 0
+    assert len(empty.uns["deepsf_network_params"]["genes"]) == 0
+    empty.write_h5mu(tmp_path / "data.h5mu")
 
 
 def test_without_held_out_samples_nothing_is_assessed(unassessed):

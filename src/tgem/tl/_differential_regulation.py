@@ -92,7 +92,8 @@ def differential_regulation(
         ``isoform_difference`` (its difference, signed), ``p_value``, ``fdr`` (Benjamini and
         Hochberg), ``r_squared`` and ``reliable`` as in :func:`tgem.tl.regulation`;
     ``mdata.uns["deepsf_differential_regulation_params"]``
-        groups, numbers of samples, blocks, permutations and tests, reliability, version.
+        groups, numbers of samples, blocks, permutations and tests, reliability, ``genes`` (those
+        that were tested), version.
 
     :func:`tgem.tl.enrich_targets` with ``of="differential_regulation"`` asks which gene sets the
     genes of each factor belong to.
@@ -161,6 +162,7 @@ def differential_regulation(
         "n_permutations": len(contrasts.permuted),
         "exact": contrasts.exact,
         "n_tests": len(table),
+        "genes": table["gene"].unique().astype(object),
         "seed": int(seed),
         **reliability_params(kept, skill),
     }

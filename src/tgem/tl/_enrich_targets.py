@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from mudata import MuData
 from tgem._core import keys
 from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
-from tgem._core.networks import network_prefix, read_network
+from tgem._core.networks import network_params, network_prefix, read_network
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.tl._provenance import record
@@ -26,7 +26,7 @@ def enrich_targets(
     adata: AnnData | MuData,
     gene_sets: Mapping[str, Sequence[str]] | str | Path,
     *,
-    background: Iterable[str],
+    background: Iterable[str] | None = None,
     symbols: Mapping[str, str] | pd.Series[str] | None = None,
     n_sources: int = 10,
     min_targets: int = 5,
@@ -49,9 +49,11 @@ def enrich_targets(
         Dictionary from the name of a set to its genes, the path of a GMT file, or the name of an
         Enrichr library; see :func:`tgem.enrich.read_gene_sets`.
     background
-        Every gene that could have been a target, named as in the network: the genes of the model.
-        For DeepSF, ``model.gene_names``. A background of the whole genome makes everything
-        expressed look enriched.
+        Every gene that could have been a target, named as in the network. By default those that
+        the tool wrote beside the result: of DeepSF the genes with at least two isoforms, or, with
+        ``reliable_only``, those that are reliable. Of other networks they must be given. More
+        genes than that, such as the whole genome or all genes of the model, make what has several
+        isoforms, or is expressed, look enriched.
     symbols
         Names under which the gene sets know the genes, by the network's names, such as
         ``mdata["gene"].var["gene_symbol"]``; ``None`` if they are the same.
@@ -86,8 +88,8 @@ def enrich_targets(
     KeyError
         If there is no network.
     ValueError
-        If no factor has enough targets, a target is not in `background`, or the gene sets share no
-        gene with it; `adata` is then unchanged.
+        If no factor has enough targets, no background is known, a target is not in it, or the
+        gene sets share no gene with it; `adata` is then unchanged.
 
     Examples
     --------
@@ -108,13 +110,14 @@ def enrich_targets(
     check_choice("of", of, ("network", "differential_regulation"))
     if of == "network":
         prefix = network_prefix(adata, key_added)
-        network = read_network(adata, prefix)
+        network, params = read_network(adata, prefix), network_params(adata, prefix)
     else:
         prefix = key_added or keys.DIFFERENTIAL_REGULATION.prefix
+        params = adata.uns.get(keys.DIFFERENTIAL_REGULATION.params_key(prefix), {})
         pairs = keys.DIFFERENTIAL_REGULATION.read(adata, prefix)
         network = pairs[pairs["fdr"] <= max_fdr].assign(target=pairs["gene"])
     rename = dict(symbols) if symbols is not None else {}
-    known = pd.Index(background).astype(str)
+    known = _background(background, params)
     targets = _targets(network, n_sources=n_sources, min_targets=min_targets)
     _check_background(targets, known)
     sets = read_gene_sets(gene_sets)
@@ -128,7 +131,7 @@ def enrich_targets(
     table = _tested(targets, sets, universe, rename)
     written = copied(adata) if copy else adata
     keys.ENRICHMENT.write(written, table, prefix)
-    params = {
+    settings = {
         "method": "over_representation",
         "source": "targets",
         "of": of,
@@ -137,7 +140,7 @@ def enrich_targets(
         "n_background": len(universe),
         "classes": np.array(list(targets), dtype=object),
     }
-    record(written, keys.ENRICHMENT, prefix, params)
+    record(written, keys.ENRICHMENT, prefix, settings)
     return written if copy else None
 
 
@@ -161,6 +164,19 @@ def _targets(network: pd.DataFrame, *, n_sources: int, min_targets: int) -> dict
         )
         raise ValueError(msg)
     return found
+
+
+def _background(given: Iterable[str] | None, params: Mapping[str, Any]) -> pd.Index:
+    """Genes that could have been targets, as named by the caller or beside the result."""
+    genes = params.get("genes") if given is None else given
+    if genes is None:
+        msg = (
+            "Expected the genes that could have been targets, but what wrote the result does not "
+            "name them. Give them as `background`; of DeepSF they are "
+            "`model.isoform_genes.unique()`."
+        )
+        raise ValueError(msg)
+    return pd.Index(genes).astype(str)
 
 
 def _check_background(targets: dict[str, list[str]], known: pd.Index) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tgem.model import DeepSF
+    from tgem.model.deepsf import Regulation
 
 
 def regulation(
@@ -86,7 +87,8 @@ def regulation(
         there are none;
     ``mdata.uns["deepsf_network_params"]``
         reference, number of samples, completeness residual, what reliability was assessed on and
-        numbers of reliable edges and genes, version.
+        numbers of reliable edges and genes, ``genes`` (those that could have been targets, the
+        background of :func:`tgem.tl.enrich_targets`), version.
 
     Warns
     -----
@@ -162,12 +164,20 @@ def regulation(
         "n_samples": found.n_samples,
         "largest_residual": found.residual,
         "reliable_only": bool(reliable_only),
+        "genes": _candidates(found, skill.reliable_genes if reliable_only else None),
         **reliability_params(network, skill),
         **model.layout,
     }
     record(target, keys.REGULATION_NETWORK, key_added, params)
     warn_of_unreliable(params)
     return target if copy else None
+
+
+def _candidates(found: Regulation, reliable: set[str] | None) -> np.ndarray[Any, Any]:
+    """Genes whose isoforms an edge could have led to."""
+    genes = found.genes[~np.isnan(found.effect).any(axis=0)].dropna().unique()
+    kept = genes if reliable is None else genes[genes.isin(reliable)]
+    return np.asarray(kept, dtype=object)
 
 
 def _rows(
