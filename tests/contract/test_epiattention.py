@@ -34,6 +34,26 @@ def make_data(seed=0, **sizes):
     return tgem.datasets.synthetic_epigenome(**(SIZES | sizes), seed=seed)
 
 
+@pytest.fixture(scope="module")
+def signed_marks():
+    """A model of counts of two marks, one of which raises expression as the other lowers it."""
+    rng = np.random.default_rng(0)
+    levels = rng.gamma(2, 1, (2, 600))
+    counts = np.concatenate([rng.poisson(4 * level[:, None], (600, 10)) for level in levels], 1)
+    expression = np.log1p(levels[0]) - np.log1p(levels[1])
+    var = pd.DataFrame({"mark": np.repeat(["activator", "repressor"], 10), "bin": [*range(10)] * 2})
+    genes = pd.Index([f"G{i}" for i in range(600)])
+    adata = ad.AnnData(
+        counts.astype(np.float32),
+        pd.DataFrame({"expression": expression}, genes),
+        var.set_index(var["mark"] + "|" + var["bin"].astype(str)),
+    )
+    EpiAttention.setup_anndata(adata, expression_key="expression")
+    model = EpiAttention(adata)
+    model.train(**QUIET)
+    return model
+
+
 def rebuilt(mdata, **changed):
     """The same data with other modalities; None leaves one out."""
     parts = {name: table.copy() for name, table in mdata.mod.items()} | changed
@@ -542,7 +562,17 @@ class TestReading:
             of_type = (data.obs["cell_type"] == label).to_numpy()
             row = table.loc[(label, mark)]
             np.testing.assert_allclose(row["importance"], np.abs(change[of_type]).mean(), atol=1e-5)
-            np.testing.assert_allclose(row["effect"], change[of_type].mean(), atol=1e-5)
+            signal = np.log1p(data["histone"].X[of_type][:, of_mark]).mean(1)
+            slope = np.polyfit(signal / signal.std(), change[of_type], 1)[0]
+            np.testing.assert_allclose(row["effect"], slope, atol=1e-4)
+
+    @pytest.mark.parametrize("method", ["ablation", "integrated_gradients"])
+    @pytest.mark.parametrize("baseline", ["mean", "zero"])
+    def test_effect_has_the_sign_of_a_mark(self, signed_marks, method, baseline):
+        table = signed_marks.get_importance(by="mark", method=method, baseline=baseline)
+        effect = table.set_index("name")["effect"]
+        assert effect["activator"] > 0.5
+        assert effect["repressor"] < -0.5
 
     @pytest.mark.parametrize("by", ["modality", "mark", "bin", "factor"])
     @pytest.mark.parametrize("method", ["ablation", "integrated_gradients"])
@@ -550,7 +580,8 @@ class TestReading:
         table = model.get_importance(by=by, method=method, n_steps=4)
         n_things = {"modality": 3, "mark": 3, "bin": 9, "factor": 8}[by]
         assert table["cell_type"].value_counts().to_dict() == {"A": n_things, "B": n_things}
-        assert (table["importance"] >= table["effect"].abs() - 1e-9).all()
+        assert (table["importance"] > 0).all()
+        assert table["effect"].notna().all() == (by in {"mark", "factor"})
         for _, part in table.groupby("cell_type"):
             assert part["importance"].is_monotonic_decreasing
 

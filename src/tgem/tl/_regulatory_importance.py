@@ -49,7 +49,9 @@ def regulatory_importance(
 
     ``.uns["epi_importance"]``
         long DataFrame: ``by``, ``cell_type``, ``name``, ``importance`` (mean absolute change of
-        the output), ``effect`` (mean change), ``n_genes``;
+        the output), ``effect`` (of marks and factors: slope of the change on the signal, per
+        standard deviation of it, positive if more of it raises the output; NaN for modalities and
+        bins), ``n_genes``;
     ``.uns["epi_importance_params"]``
         method and baseline.
 

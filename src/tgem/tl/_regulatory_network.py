@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from anndata import AnnData
 from mudata import MuData
@@ -22,7 +22,6 @@ def regulatory_network(
     *,
     n_edges: int = 1000,
     method: str = "integrated_gradients",
-    baseline: Literal["mean", "zero"] = "mean",
     n_steps: int = 50,
     key_added: str | None = None,
     copy: bool = False,
@@ -30,9 +29,11 @@ def regulatory_network(
     """Write the strongest edges from transcription factors to genes, for each cell type.
 
     An edge's weight is the attribution of the gene's output to the factor, its features added up.
-    It says what the factor does to the model's prediction, compared with the mean training gene;
-    it does not show that the factor regulates the gene. :func:`tgem.tl.hubs` counts the edges of
-    each factor.
+    Each gene is compared with itself without any factor: their features at 0, but for their own
+    expression (a feature called ``expression``). So the targets of a factor are among the genes
+    that it is at, by its edge, binding site or signal. A weight says what the factor does to the
+    model's prediction; it does not show that the factor regulates the gene. :func:`tgem.tl.hubs`
+    counts the edges of each factor.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def regulatory_network(
         A trained :class:`~tgem.model.EpiAttention` with the modality ``tf``.
     n_edges
         Number of edges to keep in each cell type, the strongest by absolute weight.
-    method, baseline, n_steps
+    method, n_steps
         As in :func:`tgem.tl.regulatory_attribution`. Integrated Gradients of all genes take
         `n_steps` passes; ``"input_x_gradient"`` takes one.
     key_added
@@ -58,17 +59,17 @@ def regulatory_network(
     ``.uns["epi_network"]``
         long DataFrame: ``class`` (cell type, ``"all"`` for a model without), ``source`` (factor),
         ``target`` (gene), ``weight`` (positive where the factor raises the output), the strongest
-        edge of each class first. Genes whose factors were not measured have no edges;
+        edge of each class first. Genes that no factor is at have no edges;
     ``.uns["epi_network_params"]``
-        method, baseline, number of edges asked for, tgem's version.
+        method, number of edges asked for, tgem's version.
 
     Raises
     ------
     RuntimeError
         If the model is not trained.
     ValueError
-        If the model has no factors, the data do not fit it, or a gene occurs twice in a cell type;
-        `mdata` is then unchanged.
+        If the model has no factors, or only their expression, the data do not fit it, or a gene
+        occurs twice in a cell type; `mdata` is then unchanged.
 
     Examples
     --------
@@ -87,16 +88,14 @@ def regulatory_network(
     60
     """
     check_data(mdata, AnnData | MuData)
-    network = model.get_factor_network(
-        mdata, n_edges=n_edges, method=method, baseline=baseline, n_steps=n_steps
-    )
+    network = model.get_factor_network(mdata, n_edges=n_edges, method=method, n_steps=n_steps)
     target = copied(mdata) if copy else mdata
     keys.REGULATORY_NETWORK.write(target, network, key_added)
     params = {
         "model": type(model).__name__,
         "sources": "factors",
         "method": method,
-        "baseline": baseline,
+        "baseline": "without factors",
         "n_steps": int(n_steps),
         "n_edges": int(n_edges),
     }

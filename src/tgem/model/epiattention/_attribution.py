@@ -13,7 +13,7 @@ from tgem._core.validate import check_count
 from tgem.attr import METHODS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tgem.model.epiattention._module import EpiAttentionModule
 
@@ -45,7 +45,7 @@ class RegulatoryAttribution(NamedTuple):
 
 
 def baselines_of(
-    module: EpiAttentionModule, masked: tuple[Tensor, ...], baseline: str
+    module: EpiAttentionModule, masked: tuple[Tensor, ...], *, baseline: str
 ) -> tuple[Tensor, ...]:
     """Baseline of each input: masks, padding, positions and cell types are their own."""
     found = list(masked)
@@ -59,23 +59,37 @@ def baselines_of(
     return tuple(found)
 
 
+def without_factors(
+    module: EpiAttentionModule, masked: tuple[Tensor, ...], *, features: Sequence[int]
+) -> tuple[Tensor, ...]:
+    """Input of each gene as it is, but with these features of all factors at 0."""
+    found = list(masked)
+    place = 2 * module.names.index("tf")
+    found[place] = masked[place].clone()
+    found[place][..., list(features)] = 0
+    return tuple(found)
+
+
 def attribute_modalities(
     module: EpiAttentionModule,
     batches: Iterable[tuple[Tensor, ...]],
     *,
     method: str,
-    baseline: str,
+    baseline: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]],
     n_steps: int,
     batch_size: int,
 ) -> RegulatoryAttribution:
-    """Attribute the output of each gene to all modalities, a batch at a time."""
+    """Attribute the output of each gene to all modalities, a batch at a time.
+
+    `baseline` gives the baseline of what :meth:`EpiAttentionModule.masked` returned.
+    """
     check_count("n_steps", n_steps)
     check_count("batch_size", batch_size)
     values: dict[str, list[Any]] = {name: [] for name in module.names}
     residuals, changes = [np.empty(0)], [np.empty(0)]
     for inputs in batches:
         masked = module.masked(*inputs)
-        starts = baselines_of(module, masked, baseline)
+        starts = baseline(masked)
         numbers = {"n_steps": n_steps, "batch_size": batch_size}
         found, residual, change = _explain(module, method, masked, starts, **numbers)
         if METHODS[method].complete:

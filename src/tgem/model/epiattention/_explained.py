@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,11 +13,13 @@ from tgem.model.epiattention._attribution import (
     METHODS_WITHOUT_NOISE,
     RegulatoryAttribution,
     attribute_modalities,
+    baselines_of,
 )
 from tgem.model.epiattention._importance import (
     importance_by_ablation,
     importance_by_attribution,
     importance_table,
+    signals_of,
 )
 from tgem.model.epiattention._module import FUSION
 from tgem.model.epiattention._prediction import EpigenomePredictor
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 IMPORTANCE = ("modality", "mark", "bin", "factor")
 BASELINES = ("mean", "zero")
+DIRECTED = ("mark", "factor")  # more of them is one thing
 
 
 class ExplainedEpigenome(EpigenomePredictor):
@@ -124,7 +128,7 @@ class ExplainedEpigenome(EpigenomePredictor):
             self.module,
             batches,
             method=method,
-            baseline=baseline,
+            baseline=partial(baselines_of, self.module, baseline=baseline),
             n_steps=n_steps,
             batch_size=batch_size,
         )
@@ -158,7 +162,10 @@ class ExplainedEpigenome(EpigenomePredictor):
         -------
         DataFrame, sorted by importance within each cell type: ``cell_type``, ``name``,
         ``importance`` (mean absolute change over the genes that have the modality), ``effect``
-        (mean change: positive if the thing raises the output), ``n_genes``.
+        (slope of the change on the signal of the mark or factor, per standard deviation of this
+        signal over the genes: positive if more of it raises the output; NaN if the signal is the
+        same everywhere, and for modalities and bins, where things of both directions are
+        together), ``n_genes``.
 
         Raises
         ------
@@ -180,10 +187,15 @@ class ExplainedEpigenome(EpigenomePredictor):
             )
             changes = importance_by_attribution(found, things)
         has = {name: self._has(dataset, name, chosen) for name in self.modalities}
+        signals = np.full(changes.shape, np.nan)
+        if by in DIRECTED:
+            signals = signals_of(self.module, self._read(mdata, chosen, batch_size), things)
         return importance_table(
             [
-                (name, has[modality], change)
-                for (modality, name, _), change in zip(things, changes.T, strict=True)
+                (name, has[modality], change, signal)
+                for (modality, name, _), change, signal in zip(
+                    things, changes.T, signals.T, strict=True
+                )
             ],
             self._cell_types(mdata)[chosen],
         )

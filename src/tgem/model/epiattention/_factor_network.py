@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,12 @@ from tgem._core.errors import listed
 from tgem._core.scvi_compat import SETUP_ARGS
 from tgem._core.validate import cell_indices, check_choice, check_count
 from tgem.model.epiattention import _genes
-from tgem.model.epiattention._attribution import METHODS_WITHOUT_NOISE
-from tgem.model.epiattention._explained import BASELINES, ExplainedEpigenome
+from tgem.model.epiattention._attribution import (
+    METHODS_WITHOUT_NOISE,
+    attribute_modalities,
+    without_factors,
+)
+from tgem.model.epiattention._explained import ExplainedEpigenome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from tgem.model._base._registered import Cells
 
     Array = np.ndarray[Any, Any]
+
+NOT_AT_THE_GENE = "expression"  # feature of a factor that is the same at every gene
 
 
 class EpigenomeNetwork(ExplainedEpigenome):
@@ -33,15 +40,18 @@ class EpigenomeNetwork(ExplainedEpigenome):
         *,
         n_edges: int = 1000,
         method: str = "integrated_gradients",
-        baseline: Literal["mean", "zero"] = "mean",
         n_steps: int = 50,
         batch_size: int = 64,
     ) -> pd.DataFrame:
-        """Return which factor raises or lowers the prediction of which gene.
+        """Return which factor, where it is at a gene, raises or lowers its prediction.
+
+        Each gene is compared with itself without any factor: the features of factors at 0, but for
+        the factors' own expression (a feature called ``expression``), and everything else as it
+        is. So only genes that a factor is at, by its edge, binding site or signal, are its targets.
 
         Parameters
         ----------
-        mdata, indices, method, baseline, n_steps, batch_size
+        mdata, indices, method, n_steps, batch_size
             As in :meth:`get_attributions`.
         n_edges
             Number of edges to keep in each cell type, the strongest by absolute weight.
@@ -55,15 +65,23 @@ class EpigenomeNetwork(ExplainedEpigenome):
         Raises
         ------
         ValueError
-            If the model has no factors, or a gene occurs twice in a cell type.
+            If the model has no factors, or only their expression, or a gene occurs twice in a cell
+            type.
         """
         check_count("n_edges", n_edges)
         check_choice("method", method, METHODS_WITHOUT_NOISE)
-        check_choice("baseline", baseline, BASELINES)
         if "tf" not in self.modalities:
             msg = (
                 "Expected a model with the modality 'tf', whose factors are the sources of the "
                 f"network; this one has {listed(self.modalities)}."
+            )
+            raise ValueError(msg)
+        factors, features = self.feature_names("tf")
+        at_gene = [i for i, name in enumerate(features) if str(name) != NOT_AT_THE_GENE]
+        if not at_gene:
+            msg = (
+                "Expected features that say where factors are, such as edges or binding, found "
+                f"only {NOT_AT_THE_GENE!r}, which is the same at every gene."
             )
             raise ValueError(msg)
         data = self._data(mdata)
@@ -71,16 +89,15 @@ class EpigenomeNetwork(ExplainedEpigenome):
         genes = _genes.gene_names(data, self.registry_[SETUP_ARGS]["gene_key"])[chosen]
         cell_types = self._cell_types(mdata)[chosen]
         check_gene_once(genes, cell_types)
-        found = self.get_attributions(
-            mdata,
-            chosen,
+        found = attribute_modalities(
+            self.module,
+            self._read(mdata, chosen, batch_size),
             method=method,
-            baseline=baseline,
+            baseline=partial(without_factors, self.module, features=at_gene),
             n_steps=n_steps,
             batch_size=batch_size,
         )
         weights = found.values["tf"].sum(2, dtype=np.float64)
-        factors, _ = self.feature_names("tf")
         return factor_network(weights, factors, genes, cell_types, n_edges=n_edges)
 
 
@@ -104,7 +121,7 @@ def factor_network(
 ) -> pd.DataFrame:
     """Strongest edges of each cell type, from a matrix of observations x factors.
 
-    A weight of 0, that of a gene whose factors were not measured, is no edge. Equal weights are
+    A weight of 0, that of a gene that the factor is not at, is no edge. Equal weights are
     ordered by factor, then by gene, so that the order of the observations does not matter.
     """
     names = np.array([str(factor) for factor in factors], dtype=object)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from tgem.model.epiattention._attribution import RegulatoryAttribution
     from tgem.model.epiattention._module import EpiAttentionModule
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+SMALLEST_DEVIATION = 1e-6  # of standardised measurements
 
 # Modality, name, and rows and columns of its grid.
 Thing = tuple[str, Any, Any]
@@ -34,7 +38,7 @@ def importance_by_ablation(
     with torch.inference_mode():
         for inputs in batches:
             masked = module.masked(*inputs)
-            starts = baselines_of(module, masked, baseline)
+            starts = baselines_of(module, masked, baseline=baseline)
             whole = module.outputs(*masked)[:, 0]
             falls = [
                 (whole - _without(module, masked, starts, thing)).double().cpu().numpy()
@@ -68,22 +72,54 @@ def importance_by_attribution(
     return np.stack(sums, 1)
 
 
-def importance_table(
-    changes: Sequence[tuple[Any, np.ndarray[Any, Any], np.ndarray[Any, Any]]],
-    cell_types: np.ndarray[Any, Any],
-) -> pd.DataFrame:
-    """Mean absolute and mean change over the genes that have the modality, per cell type.
+def signals_of(
+    module: EpiAttentionModule, batches: Iterable[tuple[Tensor, ...]], things: Sequence[Thing]
+) -> np.ndarray[Any, Any]:
+    """Mean standardised measurement of each thing at each gene, ``(n_obs, n_things)``."""
+    blocks = [np.empty((0, len(things)))]
+    with torch.inference_mode():
+        for inputs in batches:
+            masked = module.masked(*inputs)
+            means = []
+            for modality, _, (rows, columns) in things:
+                values = masked[2 * module.names.index(modality)]
+                scaled = module.scales[modality].standardized(values)  # type: ignore[operator]
+                means.append(scaled[:, rows, columns].flatten(1).double().mean(1).cpu().numpy())
+            blocks.append(np.stack(means, 1))
+    return np.concatenate(blocks)
 
-    `changes` holds for each thing its name, which genes have its modality, and their changes.
+
+def importance_table(
+    changes: Sequence[tuple[Any, Array, Array, Array]], cell_types: Array
+) -> pd.DataFrame:
+    """Mean absolute change over the genes that have the modality, and its slope, per cell type.
+
+    `changes` holds for each thing its name, which genes have its modality, their changes, and the
+    thing's signal at them.
     """
     tables = []
     for label in dict.fromkeys(cell_types):
         rows = []
-        for name, has, change in changes:
-            values = change[(cell_types == label) & has]
-            found = (np.abs(values).mean(), values.mean()) if len(values) else (np.nan, np.nan)
-            rows.append((label, name, *map(float, found), len(values)))
+        for name, has, change, signal in changes:
+            genes = (cell_types == label) & has
+            values = change[genes]
+            size = float(np.abs(values).mean()) if len(values) else np.nan
+            rows.append((label, name, size, _slope(values, signal[genes]), len(values)))
         columns = ["cell_type", "name", "importance", "effect", "n_genes"]
         table = pd.DataFrame(rows, columns=columns)
         tables.append(table.sort_values("importance", ascending=False, kind="stable"))
     return pd.concat(tables, ignore_index=True)
+
+
+def _slope(change: Array, signal: Array) -> float:
+    """Rise of the change per standard deviation of the signal; NaN if that is the same everywhere.
+
+    The mean change would not do: against the mean gene it is the curvature of the output, and has
+    the sign of a mark's direction only by chance.
+    """
+    if len(signal) < 2:
+        return float("nan")
+    deviation = float(signal.std())
+    if not deviation > SMALLEST_DEVIATION:
+        return float("nan")
+    return float(np.mean((change - change.mean()) * (signal - signal.mean())) / deviation)

@@ -78,8 +78,10 @@ class GridScale(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Values on the scale for learning."""
-        if not self.standardize:
-            return values
+        return self.standardized(values) if self.standardize else values
+
+    def standardized(self, values: Tensor) -> Tensor:
+        """Values in standard deviations from the mean of the training genes."""
         if self.logarithm:
             values = torch.log1p(values)
         return (values - self.mean) / self.scale
