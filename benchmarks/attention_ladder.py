@@ -4,7 +4,8 @@ Each preset is trained on the training cells of a split of the typing benchmark 
 cells five times: with each cell's own attention maps, with the mean map of the training cells, with
 another cell's, with shuffled and with uniform maps (``tgem.tl.attention_necessity``). Own less mean
 is the cell-specific share, what attention knows of the single cell. In one data set the test cells
-are of another laboratory than the training cells, and a split is a seed of the training::
+are of another laboratory than the training cells. Both are always the same there, and what
+`--splits` counts are seeds of the training::
 
     python benchmarks/attention_ladder.py [--data ...] [--presets ...] [--splits 5] [--seeds 10]
 
@@ -66,8 +67,12 @@ def main() -> None:
         append(path, full | measured)
         print(time.strftime("%H:%M:%S"), *job.values(), flush=True)
     current = [r for r in read_records(path) if r["key"] == key_of(r["preset"])]
-    result = {"machine": machine("cpu"), **summary(current)}
-    (options.out / "ladder.json").write_text(json.dumps(result, indent=1) + "\n")
+    table = options.out / "ladder.json"
+    measured_on = machine("cpu")
+    if options.report and table.exists():  # nothing was measured here
+        measured_on = json.loads(table.read_text())["machine"]
+    result = {"machine": measured_on, **summary(current)}
+    table.write_text(json.dumps(result, indent=1) + "\n")
     if result["ladder"]:
         draw(result, options.out / "ladder.png")
 

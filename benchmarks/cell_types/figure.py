@@ -22,14 +22,16 @@ SHOWN = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 
 
 def draw_scores(result: dict[str, Any], path: Path) -> None:
-    """Accuracy of every method, a panel for each data set."""
+    """Accuracy of every method, a panel for each data set; squares have fewer splits than ours."""
     names = measured(result)
     figure, panels = panels_of(result, len(names))
     for axes, data in zip(panels, result["data"].values(), strict=True):
         for row, name in enumerate(names):
             if name in data["methods"]:
                 color = OUR_COLOR if name == OURS else THEIR_COLOR
-                draw_estimate(axes, data["methods"][name]["accuracy"], row, color)
+                found = data["methods"][name]
+                fewer = found["n_splits"] < data["methods"].get(OURS, found)["n_splits"]
+                draw_estimate(axes, found["accuracy"], row, color, marker="s" if fewer else "o")
         axes.set_xlabel("accuracy")
     finish(figure, panels, [result["titles"][name] for name in names], result)
     figure.savefig(path, dpi=150)
@@ -80,13 +82,15 @@ def panels_of(result: dict[str, Any], n_rows: int) -> tuple[Any, list[Axes]]:
     return figure, list(grid[0])
 
 
-def draw_estimate(axes: Axes, estimate: dict[str, Any], height: float, color: str) -> None:
+def draw_estimate(
+    axes: Axes, estimate: dict[str, Any], height: float, color: str, *, marker: str = "o"
+) -> None:
     """Draw a dot and its interval; a hollow dot if one split gives none."""
     if estimate["low"] is None:
-        axes.plot(estimate["mean"], height, "o", ms=4, mfc="none", color=color)
+        axes.plot(estimate["mean"], height, marker, ms=4, mfc="none", color=color)
         return
     axes.plot([estimate["low"], estimate["high"]], [height, height], lw=1.4, color=color)
-    axes.plot(estimate["mean"], height, "o", ms=4, color=color)
+    axes.plot(estimate["mean"], height, marker, ms=4, color=color)
 
 
 def finish(figure: Any, panels: list[Axes], names: list[str], result: dict[str, Any]) -> None:
@@ -100,7 +104,7 @@ def finish(figure: Any, panels: list[Axes], names: list[str], result: dict[str, 
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     figure.suptitle(
-        "Mean over splits and 95 % interval, corrected for overlapping splits (hollow: one split); "
-        f"{result['machine']['device_name']}",
+        "Mean over splits and 95 % interval, corrected for overlapping splits (hollow: one split; "
+        f"square: fewer splits than tgem); {result['machine']['device_name']}",
         fontsize="small",
     )

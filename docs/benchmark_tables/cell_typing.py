@@ -30,10 +30,12 @@ def write() -> str:
         ":alt: Accuracy of every method on every data set\n```",
     ]
     for metric, name in TYPING_METRICS.items():
-        parts += [f"**{name}**", _typing_table(result, lambda row, m=metric: interval(row[m]))]
+        parts += [f"**{name}**", _typing_scores(result, metric)]
     parts += [
         "**Seconds to fit** (CPU time, tuning included; median over splits)",
-        _typing_table(result, lambda row: f"{row['fit_process_s']:.3g}"),
+        _typing_table(
+            result, lambda row: f"{row['fit_process_s']:.3g}", lambda row, _: str(row["n_splits"])
+        ),
         "```{image} ../benchmarks/results/typing_differences.png\n"
         ":alt: Accuracy and macro-F1 of tgem minus those of each comparator\n```",
         "**tgem minus the best comparator** of each data set and score, the same splits",
@@ -48,20 +50,42 @@ def _typing_threads(result: dict[str, Any]) -> str:
     return ", ".join(sorted({str(row["threads"]) for row in rows}))
 
 
-def _typing_table(result: dict[str, Any], cell: Callable[[dict[str, Any]], str]) -> str:
-    """Methods x data sets; the number of splits is said where it is not the data set's largest."""
+def _typing_scores(result: dict[str, Any], metric: str) -> str:
+    """One score; where a method has fewer splits than ours, also what ours has on the same."""
+
+    def fewer(row: dict[str, Any], difference: dict[str, Any]) -> str:
+        same = difference.get(metric, {})
+        if same.get("n_splits") != row["n_splits"]:  # ours lacks some of them
+            return str(row["n_splits"])
+        return f"{row['n_splits']}; tgem {row[metric]['mean'] + same['mean']:.3f}"
+
+    return _typing_table(result, lambda row: interval(row[metric]), fewer)
+
+
+def _typing_table(
+    result: dict[str, Any],
+    cell: Callable[[dict[str, Any]], str],
+    fewer: Callable[[dict[str, Any], dict[str, Any]], str],
+) -> str:
+    """Measured methods x data sets.
+
+    `fewer` writes what stands behind a result of fewer splits than the data set's largest number,
+    from it and ours less it on its splits.
+    """
     most = {
         name: max(row["n_splits"] for row in data["methods"].values())
         for name, data in result["data"].items()
     }
     rows = []
     for method, title in result["titles"].items():
+        if not any(method in data["methods"] for data in result["data"].values()):
+            continue
         row = [title]
         for name, data in result["data"].items():
             found = data["methods"].get(method)
             text = cell(found) if found else ""
             if found and found["n_splits"] < most[name]:
-                text += f" [{found['n_splits']}]"
+                text += f" [{fewer(found, data['differences'].get(method, {}))}]"
             row.append(text)
         rows.append(row)
     titles = [f"{data['title']} [{most[name]}]" for name, data in result["data"].items()]

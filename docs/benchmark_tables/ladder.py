@@ -10,7 +10,7 @@ from benchmark_tables._text import RESULTS, machine_of, table
 LADDER_COLUMNS = [
     "data",
     "preset",
-    "splits",
+    "repeats",
     "weight of attention",
     "accuracy, own maps",
     "own less mean",
@@ -31,7 +31,7 @@ def write() -> str:
         table(
             LADDER_COLUMNS,
             [
-                [row["title"], preset, str(row["n_splits"]), *_ladder_row(row)]
+                [row["title"], preset, _repeats(row), *_ladder_row(row)]
                 for presets in result["ladder"].values()
                 for preset, row in presets.items()
             ],
@@ -46,6 +46,11 @@ def write() -> str:
             f"{found['attribution_rank_correlation']:.3f}."
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _repeats(row: dict[str, Any]) -> str:
+    n_repeats = row["n_repeats"]
+    return f"{n_repeats} {row['repeated']}{'s' if n_repeats > 1 else ''}"
 
 
 def _ladder_row(row: dict[str, Any]) -> list[str]:
