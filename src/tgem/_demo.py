@@ -64,7 +64,7 @@ def run(out: Path, *, seed: int) -> None:
     tl.attribution(adata, model)
     tl.rank_genes(adata, n_genes=20)
     tl.attention_necessity(adata, model)
-    tl.enrich(adata, datasets.immune_markers(), n_genes=20)
+    tl.enrich(adata, datasets.immune_markers(), n_genes=20, min_size=2)
 
     _draw(adata, out)
     report(adata, out / PAGE, labels_key=LABELS, title="700 blood cells, typed by T-GEM")

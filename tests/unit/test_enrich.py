@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control, fisher_exact, hypergeom
+from scipy.stats import binom, false_discovery_control, fisher_exact, hypergeom
 
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 
@@ -88,6 +88,40 @@ class TestOverRepresentation:
         adjusted = false_discovery_control(table["P-value"])
         np.testing.assert_allclose(table["Adjusted P-value"], adjusted)
 
+    def test_sets_without_a_shared_gene_are_tests_too(self):
+        genes, shared = BACKGROUND[:10], {"a": BACKGROUND[5:15], "b": BACKGROUND[8:30]}
+        others = {f"other {i}": BACKGROUND[40 + i : 50 + i] for i in range(30)}
+        small = {"small": BACKGROUND[50:54]}
+        table = over_representation(genes, shared | others | small, BACKGROUND)
+        assert table["Term"].tolist() == ["a", "b"]
+        p_values = np.append(table["P-value"], np.ones(30))
+        adjusted = false_discovery_control(p_values)[:2]
+        np.testing.assert_allclose(table["Adjusted P-value"], adjusted)
+
+    def test_min_size_counts_genes_of_the_background(self):
+        sets = {"four": [*BACKGROUND[:4], "ABSENT"], "five": BACKGROUND[:5]}
+        table = over_representation(BACKGROUND[:10], sets, BACKGROUND)
+        assert table["Term"].tolist() == ["five"]
+        table = over_representation(BACKGROUND[:10], sets, BACKGROUND, min_size=4)
+        assert set(table["Term"]) == {"four", "five"}
+        with pytest.raises(ValueError, match="`min_size` to be a whole number"):
+            over_representation(BACKGROUND[:10], sets, BACKGROUND, min_size=0)
+
+    def test_random_genes_seldom_find_a_set(self):
+        """Few of the sets share a gene with the list, which is what makes their number matter."""
+        generator = np.random.default_rng(0)
+        background = np.array([f"g{i}" for i in range(20_000)])
+        found = 0
+        for _ in range(60):
+            sets = {
+                f"set {i}": generator.choice(background, generator.integers(5, 31), replace=False)
+                for i in range(1000)
+            }
+            genes = generator.choice(background, 50, replace=False)
+            table = over_representation(genes, sets, background)
+            found += bool((table["Adjusted P-value"] <= 0.05).any())
+        assert found <= binom.ppf(0.999, 60, 0.05)
+
     def test_sets_are_reduced_to_the_background(self):
         sets = {"a": [*BACKGROUND[:5], "ABSENT1", "ABSENT2"], "b": ["ABSENT3"]}
         table = over_representation(BACKGROUND[:10], sets, BACKGROUND)
@@ -95,25 +129,29 @@ class TestOverRepresentation:
 
     def test_shared_genes_come_in_the_order_of_the_list(self):
         genes = ["Gene7", "Gene3", "Gene9", "Gene1"]
-        table = over_representation(genes, {"a": ["Gene1", "Gene9", "Gene7"]}, BACKGROUND)
+        table = over_representation(
+            genes, {"a": ["Gene1", "Gene9", "Gene7"]}, BACKGROUND, min_size=3
+        )
         assert table["Genes"].tolist() == ["Gene7;Gene9;Gene1"]
 
     def test_mixed_case_symbols_are_not_lost(self):
         # gseapy alone turns the list to upper case here, and no longer finds C1orf43.
         sets = {f"set{i:02d}": ["CD3D"] for i in range(10)} | {"set99": ["C1orf43"]}
         background = ["CD3D", "C1orf43", "C1ORF43", "GAPDH"]
-        table = over_representation(["C1orf43"], sets, background)
+        table = over_representation(["C1orf43"], sets, background, min_size=1)
         assert table[["Term", "Genes"]].to_numpy().tolist() == [["set99", "C1orf43"]]
 
     def test_numeric_names_stay_text(self):
-        table = over_representation(["914", "915"], {"a": ["914"]}, ["914", "915", "916"])
+        table = over_representation(
+            ["914", "915"], {"a": ["914"]}, ["914", "915", "916"], min_size=1
+        )
         assert table["Genes"].tolist() == ["914"]
 
     @pytest.mark.parametrize("genes", [["Gene1"], []])
     def test_no_overlap_is_an_empty_table_without_noise(self, genes, capfd):
-        table = over_representation(genes, {"a": ["Gene2"], "b": ["X"]}, BACKGROUND)
+        table = over_representation(genes, {"a": ["Gene2"], "b": ["X"]}, BACKGROUND, min_size=1)
         assert table.shape == (0, len(RESULT_COLUMNS))
-        full = over_representation(["Gene2"], {"a": ["Gene2"]}, BACKGROUND)
+        full = over_representation(["Gene2"], {"a": ["Gene2"]}, BACKGROUND, min_size=1)
         assert list(table.columns) == list(full.columns) == list(RESULT_COLUMNS)
         assert (table.dtypes == full.dtypes).all()
         assert capfd.readouterr().err == ""
@@ -134,6 +172,6 @@ class TestOverRepresentation:
         background = [f"g{i}" for i in range(12)]
         sets = {"a": background[:4], "b": background[3:9]}
         shuffled = [background[i] for i in order]
-        first = over_representation(background[:n_genes], sets, background)
-        second = over_representation(background[:n_genes], sets, shuffled)
+        first = over_representation(background[:n_genes], sets, background, min_size=4)
+        second = over_representation(background[:n_genes], sets, shuffled, min_size=4)
         assert first.equals(second)

@@ -400,7 +400,8 @@ class TestReadingTheNetwork:
         assert set(table["source"]) == {"hubs"}
         first = table.sort_values("P-value").groupby("class")["Term"].first()
         assert (first == "causal").all()
-        assert found.uns["tgem_hubs_enrichment_params"]["n_background"] == 30
+        params = found.uns["tgem_hubs_enrichment_params"]
+        assert (params["n_background"], params["n_sets"], params["min_size"]) == (30, 2, 5)
         tgem.pl.enrich(found, key_added="tgem_hubs", show=False)
         plt.close("all")
         tgem.tl.enrich_hubs(found, sets, n_genes=8, by_layer=True, classes=["type_2"])
@@ -412,6 +413,8 @@ class TestReadingTheNetwork:
             {"max_fdr": 1e-9},
             {"max_fdr": 2},
             {"n_genes": 0},
+            {"min_size": 0},
+            {"min_size": 31},
             {"by_layer": True, "max_fdr": 0.1},
             {"background": causal},
             {"classes": ["type_9"]},

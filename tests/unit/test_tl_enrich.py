@@ -12,6 +12,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from tgem._core import keys
+from tgem._core.errors import GeneSetWarning
 from tgem._core.tables import mean_attributions
 from tgem.enrich import PRERANK_COLUMNS, RESULT_COLUMNS, over_representation, prerank
 from tgem.tl._enrich import enrich
@@ -56,6 +57,21 @@ def test_params_say_what_was_done(adata):
     numbers = {name: params[name] for name in ("n_genes", "n_sets", "n_background")}
     assert numbers == {"n_genes": 8, "n_sets": 2, "n_background": 38}
     assert params["tgem_version"] == version("tgem")
+
+
+def test_sets_too_small_are_named_and_counted(adata):
+    sets = {**SETS, "four": GENES[10:14], "one": [*GENES[:1], "ABSENT"]}
+    message = r"2 of 5 gene sets were not tested.*'four \(4\)', 'one \(1\)'.*Lower `min_size`"
+    with pytest.warns(GeneSetWarning, match=message):
+        enrich(adata, sets, n_genes=8)
+    params = adata.uns[keys.ENRICHMENT.params_key()]
+    counted = {name: params[name] for name in ("n_sets", "n_sets_too_small", "min_size")}
+    assert counted == {"n_sets": 2, "n_sets_too_small": 3, "min_size": 5}
+    table = keys.ENRICHMENT.read(adata)
+    assert set(table["Term"]) == {"first", "last"}
+    assert (table["Adjusted P-value"] > 1.9 * table["P-value"]).all()  # the other set counts
+    enrich(adata, sets, n_genes=8, min_size=1)
+    assert set(keys.ENRICHMENT.read(adata)["Term"]) == {"first", "last", "one"}
 
 
 def test_only_positive_attributions_count(adata):
@@ -106,7 +122,7 @@ def test_copy_leaves_the_original_alone(adata):
 
 
 def test_nothing_shared_with_the_top_genes_is_an_empty_table(adata):
-    enrich(adata, {"middle": ["G20"]}, n_genes=2)
+    enrich(adata, {"middle": ["G20"]}, n_genes=2, min_size=1)
     table = keys.ENRICHMENT.read(adata)
     assert table.shape == (0, 10)
     assert adata.uns[keys.ENRICHMENT.params_key()]["n_sets"] == 1
@@ -115,7 +131,7 @@ def test_nothing_shared_with_the_top_genes_is_an_empty_table(adata):
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 @pytest.mark.parametrize("sets", [SETS, {"middle": ["G20"]}], ids=["rows", "empty"])
 def test_round_trip(adata, tmp_path, suffix, sets):
-    enrich(adata, sets, n_genes=8)
+    enrich(adata, sets, n_genes=8, min_size=1)
     path = tmp_path / f"data.{suffix}"
     getattr(adata, f"write_{suffix}")(path)
     read = getattr(ad, f"read_{suffix}")(path)
@@ -126,7 +142,7 @@ def test_round_trip(adata, tmp_path, suffix, sets):
         kinds = {type(value) for value in written[column]}
         assert kinds <= {str} or kinds <= {float}, column
     assert read.uns[keys.ENRICHMENT.params_key()]["classes"].tolist() == LABELS
-    enrich(read, sets, n_genes=8)  # and from what was read
+    enrich(read, sets, n_genes=8, min_size=1)  # and from what was read
     assert keys.ENRICHMENT.read(read).to_numpy().tolist() == written.to_numpy().tolist()
 
 
@@ -161,6 +177,11 @@ class TestErrors:
     def test_hint_at_case(self, adata):
         with pytest.raises(ValueError, match="match when case is ignored"):
             enrich(adata, {"T": ["g1", "g2"]})
+
+    def test_no_set_is_large_enough(self, adata):
+        message = r"at least 7 of the 38 genes .* 3 sets have 0 to 6\. Lower `min_size`"
+        with pytest.raises(ValueError, match=message):
+            enrich(adata, SETS, min_size=7)
 
     def test_set_of_genes_that_the_model_does_not_know(self, adata):
         with pytest.raises(ValueError, match="none of the 2 genes"):
@@ -217,6 +238,7 @@ class TestPrerank:
             "max_size": 500,
             "seed": 3,
             "n_sets": 2,
+            "n_sets_too_small": 1,
             "n_background": 38,
         }
 

@@ -55,6 +55,10 @@ class PreparationWarning(TgemWarning):
     """Data do not say how they were prepared, where a model's training data did."""
 
 
+class GeneSetWarning(TgemWarning):
+    """Some gene sets were not tested, because too few of their genes are known."""
+
+
 def warn(message: str, category: type[TgemWarning]) -> None:
     """Warn at the line that the user wrote: the first one outside tgem and scvi-tools."""
     level, frame = 2, sys._getframe(1)

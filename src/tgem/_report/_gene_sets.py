@@ -39,6 +39,10 @@ def enrichment(adata: AnnData, prefix: str) -> Section:
     )
     if "n_background" in params:
         text += f" The background is the {int(params['n_background']):,} genes of the model."
+    if "n_sets" in params:
+        text += f" {int(params['n_sets']):,} sets were tested for each class"
+        n_small = int(params.get("n_sets_too_small", 0))
+        text += f"; {n_small:,} had too few genes for it." if n_small else "."
     body = paragraph(text)
     if found.empty:
         return Section("enrichment", title, body + hint("No set shares a gene with top genes."))

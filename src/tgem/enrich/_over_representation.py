@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tgem._core.errors import listed
+from tgem._core.validate import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ def over_representation(
     genes: Sequence[str],
     gene_sets: Mapping[str, Sequence[str]],
     background: Sequence[str],
+    *,
+    min_size: int = 5,
 ) -> pd.DataFrame:
     """Test which gene sets a list of genes holds more of than chance would.
 
@@ -37,6 +40,11 @@ def over_representation(
     list. The p-value is the upper tail of the hypergeometric distribution (Fisher's exact
     test, one-sided): the chance of an overlap at least this large if as many genes were
     drawn from the background blindly.
+
+    Every set that is large enough is a test, with p = 1 if it shares no gene with the list: to
+    leave those out, as gseapy does, would choose the tests after a look at the result, and the
+    false discovery rate would be larger than it says. Sets are chosen by their size alone,
+    which the list has no part in; a larger `min_size` leaves fewer tests to pay for.
 
     Parameters
     ----------
@@ -49,16 +57,19 @@ def over_representation(
     background
         Every gene that could have been chosen, such as all genes of the model. A background
         of the whole genome makes everything expressed look enriched.
+    min_size
+        Smallest number of background genes of a set that is tested, as in
+        :func:`tgem.enrich.prerank`; 1 tests every set with a gene in the background.
 
     Returns
     -------
-    One row per set that shares a gene with the list, in order of p-value:
+    One row per tested set that shares a gene with the list, in order of p-value:
 
     - ``Gene_set``: always ``"gene_sets"``;
     - ``Term``: name of the set;
     - ``Overlap``: shared genes / genes of the set in the background, such as ``"7/12"``;
-    - ``P-value``, ``Adjusted P-value``: the latter by Benjamini and Hochberg over the sets
-      that share a gene with the list, as gseapy does;
+    - ``P-value``, ``Adjusted P-value``: the latter by Benjamini and Hochberg over all tested
+      sets, also those without a row;
     - ``Odds Ratio``: with 0.5 added to each count (Haldane and Anscombe);
     - ``Combined Score``: odds ratio times -ln(p);
     - ``Genes``: the shared genes, in the order of `genes`, joined by semicolons.
@@ -68,7 +79,7 @@ def over_representation(
     Raises
     ------
     ValueError
-        `genes` has a gene that `background` lacks.
+        `genes` has a gene that `background` lacks, or `min_size` is below 1.
 
     Examples
     --------
@@ -79,6 +90,7 @@ def over_representation(
     >>> table[["Term", "Overlap"]].values.tolist()
     [['cycle', '8/8']]
     """
+    check_count("min_size", min_size)
     ordered = list(dict.fromkeys(genes))
     tokens = {gene: f"G{index}" for index, gene in enumerate(dict.fromkeys(background))}
     _check_in_background(ordered, tokens)
@@ -88,11 +100,13 @@ def over_representation(
         str(name): [tokens[gene] for gene in dict.fromkeys(members) if gene in tokens]
         for name, members in gene_sets.items()
     }
+    tested = {name: members for name, members in coded_sets.items() if len(members) >= min_size}
     query = {tokens[gene] for gene in ordered}
     # gseapy logs an error to the terminal when nothing overlaps, although it is a result.
-    if not any(query.intersection(members) for members in coded_sets.values()):
+    if not any(query.intersection(members) for members in tested.values()):
         return _tidy(None, [])
-    coded = _run_gseapy([tokens[gene] for gene in ordered], coded_sets, list(tokens.values()))
+    coded = _run_gseapy([tokens[gene] for gene in ordered], tested, list(tokens.values()))
+    coded["Adjusted P-value"] = _adjusted(coded["P-value"].to_numpy(dtype=float), len(tested))
     names = {token: gene for gene, token in tokens.items()}
     rank = {token: position for position, token in enumerate(tokens[gene] for gene in ordered)}
     shared = [
@@ -122,13 +136,22 @@ def _run_gseapy(
     with np.errstate(divide="ignore"):
         enriched = gseapy.enrich(
             gene_list=genes,
-            gene_sets={name: members for name, members in gene_sets.items() if members},
+            gene_sets=gene_sets,
             background=background,
             outdir=None,
             no_plot=True,
         )
     results: pd.DataFrame = enriched.results
     return results
+
+
+def _adjusted(p_values: np.ndarray[Any, Any], n_tested: int) -> np.ndarray[Any, Any]:
+    """Adjust by Benjamini and Hochberg; the tests that are not shown have p = 1."""
+    from scipy.stats import false_discovery_control  # noqa: PLC0415 - slow to import
+
+    every = np.concatenate([p_values, np.ones(n_tested - len(p_values))])
+    adjusted: np.ndarray[Any, Any] = false_discovery_control(every)[: len(p_values)]
+    return adjusted
 
 
 def _tidy(coded: pd.DataFrame | None, shared: list[str]) -> pd.DataFrame:

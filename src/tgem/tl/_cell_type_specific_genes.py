@@ -73,7 +73,7 @@ def cell_type_specific_genes(
         Smallest specificity of the group's genes, on the scale of the predictions.
     gene_sets
         Sets to test, as :func:`tgem.enrich.read_gene_sets` takes them; ``None`` for no test. The
-        background is every gene that was compared.
+        background is every gene that was compared, and every set with one of them is a test.
     key_added
         Prefix of the slots to read and write, ``"epi"`` by default.
     copy
@@ -95,7 +95,7 @@ def cell_type_specific_genes(
         Hochberg over the tests of a contrast), ``n_genes``. Missing for fewer than three genes;
     ``.uns["epi_enrichment"]``
         with `gene_sets`: ``class`` (the cell type), ``source`` and the columns of
-        :func:`tgem.enrich.over_representation`;
+        :func:`tgem.enrich.over_representation`, adjusted within a cell type;
     ``.uns["epi_specific_genes_params"]``
         the settings, the ``cell_types``, ``n_genes`` (compared) and tgem's version. The other two
         tables have theirs.
@@ -218,7 +218,9 @@ def _enrichment(
         )
         raise ValueError(msg)
     tables = [
-        over_representation(genes, sets, background).assign(**{"class": label, "source": _SOURCE})
+        over_representation(genes, sets, background, min_size=1).assign(
+            **{"class": label, "source": _SOURCE}
+        )
         for label, genes in groups.items()
     ]
     # Empty tables would make pandas guess the types of the joined columns.

@@ -19,6 +19,7 @@ from tgem.enrich import (
     read_gene_sets,
 )
 from tgem.tl._provenance import record, target_of
+from tgem.tl._set_sizes import count_sets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,8 +73,9 @@ def enrich(
         Over-representation only: number of top genes of each class; fewer if fewer have a
         positive mean attribution.
     min_size
-        Prerank only: smallest number of a set's genes that the model must know; sets of more
-        than 500 are not tested either.
+        Smallest number of a set's genes that the model must know for it to be tested, a choice
+        that the attributions have no part in. By prerank, sets of more than 500 are not tested
+        either.
     n_permutations, seed
         Prerank only: number of random sets, and the seed that draws them.
     classes
@@ -91,11 +93,16 @@ def enrich(
         DataFrame with ``class`` (the exact label), ``source`` (``"attribution"``) and the
         columns of :func:`tgem.enrich.over_representation`, one row for each class and set that
         share a gene, or of :func:`tgem.enrich.prerank`, one row for each class and tested set.
-        P-values are adjusted within a class. ``gseapy.dotplot`` takes the table with
-        ``x="class"``, by prerank also ``column="FDR q-val"``;
+        P-values are adjusted within a class, over all tested sets. ``gseapy.dotplot`` takes the
+        table with ``x="class"``, by prerank also ``column="FDR q-val"``;
     ``.uns["tgem_enrichment_params"]``
-        ``method``, its settings, ``n_sets`` (sets with a gene in the background; by prerank the
-        tested ones), ``n_background``, the tested ``classes`` and tgem's version.
+        ``method``, its settings, ``n_sets`` (the tested ones), ``n_sets_too_small``,
+        ``n_background``, the tested ``classes`` and tgem's version.
+
+    Warns
+    -----
+    GeneSetWarning
+        If sets were not tested because the model knows too few of their genes; it names them.
 
     Raises
     ------
@@ -103,8 +110,8 @@ def enrich(
         If there are no attributions in `adata`.
     ValueError
         For an unknown class or method, a number below 1, an unreadable set file, gene sets that
-        share no gene with the data, or, by prerank, too few genes with each set or attributions
-        without signs; `adata` is then unchanged.
+        share no gene with the data or too few with each set, or, by prerank, attributions without
+        signs; `adata` is then unchanged.
     ConnectionError
         If a library was named but Enrichr could not be reached.
 
@@ -134,19 +141,23 @@ def enrich(
         _check_signed(adata, key_added)
     sets = read_gene_sets(gene_sets)
     background = attributions.index[attributions.notna().any(axis=1)].astype(str).tolist()
-    n_sets = count_testable(sets, background, adata)
-    settings: dict[str, int]
+    check_shared(sets, background, adata)
+    settings = {"min_size": int(min_size)}
     if method == "prerank":
-        n_sets = _count_large_enough(sets, background, min_size)
-        settings = {"n_permutations": int(n_permutations), "min_size": int(min_size)}
-        settings |= {"max_size": _MAX_SIZE, "seed": int(seed)}
+        advice = "Change `min_size`, or use method='over_representation'."
+        largest = min(_MAX_SIZE, len(background) - 1)
+        counts = count_sets(sets, background, min_size=min_size, max_size=largest, advice=advice)
+        settings |= {"n_permutations": int(n_permutations), "max_size": _MAX_SIZE}
+        settings |= {"seed": int(seed)}
     else:
-        settings = {"n_genes": int(n_genes)}
+        counts = count_sets(sets, background, min_size=min_size)
+        settings |= {"n_genes": int(n_genes)}
     tables = []
     for label in chosen:
         ranking = attributions[label].dropna()
         if method == "over_representation":
-            found = over_representation(_top_genes(ranking, n_genes), sets, background)
+            top = _top_genes(ranking, n_genes)
+            found = over_representation(top, sets, background, min_size=min_size)
         elif len(ranking):
             found = prerank(ranking, sets, **settings)
         else:  # no cell was given this class
@@ -157,7 +168,7 @@ def enrich(
     params = {
         "method": method,
         **settings,
-        "n_sets": n_sets,
+        **counts,
         "n_background": len(background),
         "classes": np.array(chosen, dtype=object),
     }
@@ -182,12 +193,11 @@ def _top_genes(attribution: pd.Series[float], n_genes: int) -> list[str]:
     return attribution[attribution > 0].nlargest(n_genes).index.astype(str).tolist()
 
 
-def count_testable(sets: dict[str, list[str]], background: list[str], adata: AnnData) -> int:
-    """Count the sets with a gene in the background; none at all is a mix-up of names."""
+def check_shared(sets: dict[str, list[str]], background: list[str], adata: AnnData) -> None:
+    """Raise unless a set has a gene in the background; none at all is a mix-up of names."""
     known = set(background)
-    n_sets = sum(not known.isdisjoint(genes) for genes in sets.values())
-    if n_sets:
-        return n_sets
+    if not all(known.isdisjoint(genes) for genes in sets.values()):
+        return
     members = list(dict.fromkeys(gene for genes in sets.values() for gene in genes))
     if not background:
         msg = (
@@ -201,22 +211,6 @@ def count_testable(sets: dict[str, list[str]], background: list[str], adata: Ann
             f"genes with attributions ({listed(background, 3)}). {_hint(members, background)}"
         )
     raise ValueError(msg)
-
-
-def _count_large_enough(sets: dict[str, list[str]], background: list[str], min_size: int) -> int:
-    """Count the sets of a size that can be tested; none at all is a wrong limit."""
-    known = set(background)
-    sizes = [len(known.intersection(genes)) for genes in sets.values()]
-    largest = min(_MAX_SIZE, len(background) - 1)
-    n_sets = sum(min_size <= size <= largest for size in sizes)
-    if not n_sets:
-        msg = (
-            f"Expected gene sets with {min_size} to {largest} of the {len(background)} genes with "
-            f"attributions, but the {len(sets)} sets have {min(sizes)} to {max(sizes)}. "
-            "Change `min_size`, or use method='over_representation'."
-        )
-        raise ValueError(msg)
-    return n_sets
 
 
 def _hint(members: list[str], background: list[str]) -> str:

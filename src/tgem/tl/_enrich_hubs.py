@@ -12,8 +12,9 @@ from tgem._core.networks import network_key, network_params, network_prefix, rea
 from tgem._core.validate import check_count, chosen_classes
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.net import hubs as count_hubs
-from tgem.tl._enrich import count_testable
+from tgem.tl._enrich import check_shared
 from tgem.tl._provenance import record, target_of
+from tgem.tl._set_sizes import count_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,7 @@ def enrich_hubs(
     gene_sets: Mapping[str, Sequence[str]] | str | Path,
     *,
     n_genes: int = 50,
+    min_size: int = 5,
     max_fdr: float | None = None,
     by_layer: bool = False,
     background: Iterable[str] | None = None,
@@ -51,6 +53,8 @@ def enrich_hubs(
         Enrichr library; see :func:`tgem.enrich.read_gene_sets`.
     n_genes
         Number of hubs of each class, largest strength first; fewer if there are fewer.
+    min_size
+        Smallest number of a set's genes in the background for it to be tested.
     max_fdr
         Largest false discovery rate of a hub; ``None`` takes hubs that were not tested as well.
     by_layer
@@ -72,10 +76,16 @@ def enrich_hubs(
     ``.uns["tgem_hubs_enrichment"]``
         DataFrame with ``class``, ``layer`` (``"all"`` unless `by_layer`), ``source``
         (``"hubs"`` or ``"layers"``) and the columns of :func:`tgem.enrich.over_representation`.
-        P-values are adjusted within a class and layer.
+        P-values are adjusted within a class and layer, over all tested sets.
         ``tgem.pl.enrich(adata, key_added="tgem_hubs")`` draws it;
     ``.uns["tgem_hubs_enrichment_params"]``
-        the settings, the number of hubs that were tested, and tgem's version.
+        the settings, ``n_sets`` (the tested ones), ``n_sets_too_small``, the number of hubs that
+        were tested, and tgem's version.
+
+    Warns
+    -----
+    GeneSetWarning
+        If sets were not tested because too few of their genes are in the background.
 
     Raises
     ------
@@ -83,7 +93,7 @@ def enrich_hubs(
         If there are no hubs, or no network.
     ValueError
         If no hub is left to test, a gene is not in the background, the gene sets share no gene
-        with it, or a setting is out of range; `adata` is then unchanged.
+        with it or too few each, or a setting is out of range; `adata` is then unchanged.
 
     Examples
     --------
@@ -100,6 +110,7 @@ def enrich_hubs(
     [['B cell', 'early', '6/8']]
     """
     check_count("n_genes", n_genes)
+    check_count("min_size", min_size)
     if max_fdr is not None and not 0 < max_fdr <= 1:
         msg = f"Expected `max_fdr` in (0, 1], got {max_fdr!r}."
         raise ValueError(msg)
@@ -112,10 +123,11 @@ def enrich_hubs(
     groups = [(label, layer, genes[:n_genes]) for label, layer, genes in groups if label in chosen]
     known = _background(adata, prefix, background, groups)
     sets = read_gene_sets(gene_sets)
-    n_sets = count_testable(sets, known, adata)
+    check_shared(sets, known, adata)
+    counts = count_sets(sets, known, min_size=min_size)
     source = "layers" if by_layer else "hubs"
     tables = [
-        over_representation(genes, sets, known).assign(
+        over_representation(genes, sets, known, min_size=min_size).assign(
             **{"class": label, "layer": layer, "source": source}
         )
         for label, layer, genes in groups
@@ -131,7 +143,8 @@ def enrich_hubs(
         "network": network_key(prefix),
         "n_genes": int(n_genes),
         "max_fdr": max_fdr,
-        "n_sets": n_sets,
+        "min_size": int(min_size),
+        **counts,
         "n_background": len(known),
         "n_hubs": sum(len(genes) for _, _, genes in groups),
         "classes": np.array(chosen, dtype=object),

@@ -47,7 +47,8 @@ def enrich_targets(
         :func:`tgem.tl.regulatory_network` wrote.
     gene_sets
         Dictionary from the name of a set to its genes, the path of a GMT file, or the name of an
-        Enrichr library; see :func:`tgem.enrich.read_gene_sets`.
+        Enrichr library; see :func:`tgem.enrich.read_gene_sets`. Every set with a gene in the
+        background is a test, however small: leave out beforehand those not worth one.
     background
         Every gene that could have been a target, named as in the network. By default those that
         the tool wrote beside the result: of DeepSF the genes with at least two isoforms, or, with
@@ -78,7 +79,8 @@ def enrich_targets(
     ``.uns["deepsf_enrichment"]``
         (or with the prefix of the network) DataFrame with ``class``, the factor (after the class,
         if the network has several: ``"K562: SRSF1"``), ``source`` (``"targets"``) and the columns
-        of :func:`tgem.enrich.over_representation`. P-values are adjusted within a factor.
+        of :func:`tgem.enrich.over_representation`. P-values are adjusted within a factor,
+        over every set with a gene in the background.
         ``tgem.pl.enrich`` and ``gseapy.dotplot`` draw it.
     ``.uns["deepsf_enrichment_params"]``
         the settings and tgem's version.
@@ -199,7 +201,7 @@ def _tested(
 ) -> pd.DataFrame:
     """Over-representation of the sets among the targets of each factor."""
     tables = [
-        over_representation(_renamed(genes, names), sets, universe).assign(
+        over_representation(_renamed(genes, names), sets, universe, min_size=1).assign(
             **{"class": name, "source": "targets"}
         )
         for name, genes in targets.items()
