@@ -4,6 +4,7 @@ import gseapy
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from tgem.enrich import (
     PRERANK_COLUMNS,
@@ -51,8 +52,13 @@ class TestPrerank:
         assert list(table.index) == list(direct.index)
         for name in ("ES", "NES"):
             np.testing.assert_allclose(table[name], direct[name].astype(float))
-        for name in ("NOM p-val", "FDR q-val"):
-            np.testing.assert_allclose(table[name], direct[name].astype(float).clip(1 / 200))
+        rate = direct["FDR q-val"].astype(float).clip(lower=table["NOM p-val"])
+        np.testing.assert_allclose(table["FDR q-val"], rate)
+        # gseapy says r / n; of the 200 random sets, n have the sign of the score
+        share = direct["NOM p-val"].astype(float)
+        n = (1 - table["NOM p-val"]) / (table["NOM p-val"] - share)
+        assert n.between(60, 140).all()
+        np.testing.assert_allclose(n, n.round(), atol=1e-6)
         assert [f"{share:.2f}%" for share in table["Gene %"]] == direct["Gene %"].tolist()
         assert table["Lead_genes"].str.upper().tolist() == direct["Lead_genes"].tolist()
 
@@ -100,8 +106,24 @@ class TestPrerank:
         assert (table["NOM p-val"] > 0.001).all()
 
     def test_p_values_claim_no_more_than_the_permutations_show(self, ranking):
-        table = prerank(ranking, SETS, n_permutations=40)
-        assert table["NOM p-val"].min() == table["FDR q-val"].min() == 1 / 40
+        table = prerank(ranking, SETS, n_permutations=40).set_index("Term")
+        for name in ("top", "bottom"):  # no random set reaches them
+            n_of_the_sign = 1 / table.loc[name, "NOM p-val"] - 1
+            assert n_of_the_sign == pytest.approx(round(n_of_the_sign))
+            assert 10 <= n_of_the_sign <= 30
+        assert (table["FDR q-val"] >= table["NOM p-val"]).all()
+
+    def test_random_rankings_have_small_p_values_as_rarely_as_they_say(self):
+        generator = np.random.default_rng(0)
+        p_values = []
+        for seed in range(30):
+            ranking = pd.Series(generator.normal(size=200), index=GENES)
+            sets = {f"s{i}": generator.choice(GENES, 15, replace=False) for i in range(20)}
+            table = prerank(ranking, sets, n_permutations=10, seed=seed)
+            p_values.append(table["NOM p-val"])
+        p_values = np.concatenate(p_values)
+        for level in (0.05, 0.1, 0.2):
+            assert (p_values <= level).sum() <= binom.ppf(0.999, len(p_values), level)
 
     @pytest.mark.parametrize(
         ("sets", "limits"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,8 @@ PRERANK_COLUMNS = (
     "Gene %",
     "Lead_genes",
 )
-_P_VALUES = ["NOM p-val", "FDR q-val"]
+_P_VALUE, _RATE = "NOM p-val", "FDR q-val"
+_TOLERANCE = 1e-9  # of scores; sums in another order differ by rounding
 _TEXT = ("Term", "Tag %", "Lead_genes")
 
 
@@ -53,7 +54,8 @@ def prerank(
         Dictionary from the name of a set to its genes; see
         :func:`tgem.enrich.read_gene_sets`. Genes are matched by exact name.
     n_permutations
-        Number of random sets for each size.
+        Number of random sets for each size. A set is compared with those whose score has the same
+        sign, about half of them, so that the least p-value is about 2 / `n_permutations`.
     min_size, max_size
         Smallest and largest number of ranked genes of a set that is tested.
     seed
@@ -66,8 +68,10 @@ def prerank(
     - ``Term``: name of the set;
     - ``ES``: enrichment score, from -1 (all at the bottom) to 1 (all at the top);
     - ``NES``: the score divided by the mean score of random sets of the same size and sign;
-    - ``NOM p-val``, ``FDR q-val``: neither below 1 / `n_permutations`, the least that so many
-      permutations can show;
+    - ``NOM p-val``: (r + 1) / (n + 1), where r of the n random sets of the same size and sign
+      reach the score (Phipson and Smyth, 2010);
+    - ``FDR q-val``: gseapy's estimate from the normalised scores of all sets and random sets
+      together, but not below the p-value, as it could show more than the permutations can;
     - ``Tag %``: genes that make the score / genes of the set in the ranking, as text such as
       ``"7/12"``, which gseapy's plots read;
     - ``Gene %``: percentage of the ranking, from 0 to 100, up to where the score peaks;
@@ -108,15 +112,15 @@ def prerank(
         name: genes for name, genes in coded_sets.items() if min_size <= len(genes) <= largest
     }
     if not tested:
-        return _tidy(pd.DataFrame({name: [] for name in PRERANK_COLUMNS}), {}, n_permutations)
-    coded = _run_gseapy(
+        return _tidy(pd.DataFrame({name: [] for name in PRERANK_COLUMNS}), {}, {})
+    coded, p_values = _run_gseapy(
         ordered.rename(index=tokens),
         tested,
         n_permutations=n_permutations,
         largest=largest,
         seed=seed,
     )
-    return _tidy(coded, {token: gene for gene, token in tokens.items()}, n_permutations)
+    return _tidy(coded, p_values, {token: gene for gene, token in tokens.items()})
 
 
 def check_ranking(ranking: pd.Series[float], *, missing_allowed: bool = False) -> None:
@@ -169,10 +173,11 @@ def _run_gseapy(
     n_permutations: int,
     largest: int,
     seed: int,
-) -> pd.DataFrame:
-    import gseapy  # noqa: PLC0415 - takes a second to import
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Table of gseapy, and the p-value of each set, for which the random scores are caught."""
+    from gseapy.gsea import Prerank  # noqa: PLC0415 - takes a second to import
 
-    result = gseapy.prerank(
+    run = Prerank(
         rnk=ranking,
         gene_sets=gene_sets,
         permutation_num=n_permutations,
@@ -185,11 +190,29 @@ def _run_gseapy(
         threads=1,
         verbose=False,
     )
-    table: pd.DataFrame = result.res2d
-    return table
+    p_values: dict[str, float] = {}
+    make_table = run.to_df
+
+    def catch(gsea_summary: list[Any], **others: Any) -> None:
+        p_values.update({each.term: _p_value(each.es, each.esnull) for each in gsea_summary})
+        make_table(gsea_summary=gsea_summary, **others)
+
+    run.to_df = catch
+    run.run()
+    table: pd.DataFrame = run.res2d
+    return table, p_values
 
 
-def _tidy(coded: pd.DataFrame, names: Mapping[str, str], n_permutations: int) -> pd.DataFrame:
+def _p_value(score: float, random_scores: Sequence[float]) -> float:
+    """Share of the random scores of the same sign that reach the score, itself counted too."""
+    scores = np.asarray(random_scores, dtype=float)
+    same = np.abs(scores[(scores >= 0) == (score >= 0)])
+    return float((same >= abs(score) - _TOLERANCE).sum() + 1) / (len(same) + 1)
+
+
+def _tidy(
+    coded: pd.DataFrame, p_values: Mapping[str, float], names: Mapping[str, str]
+) -> pd.DataFrame:
     """Numbers as numbers, genes under their names, and one order whatever gseapy returned."""
     table = coded[list(PRERANK_COLUMNS)].copy()
     table["Gene %"] = table["Gene %"].astype(str).str.rstrip("%")
@@ -199,6 +222,7 @@ def _tidy(coded: pd.DataFrame, names: Mapping[str, str], n_permutations: int) ->
     ]
     types = {name: "object" if name in _TEXT else "float64" for name in PRERANK_COLUMNS}
     table = table.astype(types)
-    table[_P_VALUES] = table[_P_VALUES].clip(lower=1 / n_permutations, upper=1.0)
+    table[_P_VALUE] = table["Term"].map(p_values).astype("float64")
+    table[_RATE] = table[_RATE].clip(upper=1.0).clip(lower=table[_P_VALUE])
     order = pd.DataFrame({"size": -table["NES"].abs(), "Term": table["Term"]})
     return table.loc[order.sort_values(["size", "Term"]).index].reset_index(drop=True)
