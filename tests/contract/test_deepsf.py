@@ -408,6 +408,31 @@ def test_split_column_is_followed(data):
         model.train(max_epochs=1, split_key="absent", **QUIET)
 
 
+def test_split_column_with_other_words(data):
+    data = data.copy()
+    data.obs["part"] = np.where(np.arange(40) < 30, "fit", "test")
+    DeepSF.setup_mudata(data)
+    model = DeepSF(data, hidden=(8, 4))
+    found = r"mdata.obs\['part'\], found 'fit'.*`train_size`"
+    with pytest.raises(ValueError, match=found) as error:
+        model.train(max_epochs=1, split_key="part", **QUIET)
+    assert "pp.split" not in str(error.value)  # which takes no MuData
+
+
+def test_reference_without_samples_names_column_and_values(model, data):
+    data = data.copy()
+    data.obs["arm"] = ["a"] * 20 + ["b"] * 20
+    data.obs["part"] = ["x"] * 20 + ["y"] * 20
+    for reference, message in (
+        ({"arm": "c"}, r"'c' in mdata.obs\['arm'\].*Values there: 'a', 'b'"),
+        ({"arm": "a", "part": "y"}, r"'a' in .*'arm'.* and 'y' in .*'part'.*all of"),
+        ({}, "empty dictionary"),
+        ([], "got none"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.get_regulation(data, reference=reference)
+
+
 def test_scaling_is_learnt_from_training_samples_only(data):
     data.obs["part"] = np.where(np.arange(40) < 30, "train", "test")
     DeepSF.setup_mudata(data)

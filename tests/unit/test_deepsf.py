@@ -268,7 +268,7 @@ def test_unknown_questions_name_the_choices(model, usage_model):
         model.get_regulation(reference="mean")
     with pytest.raises(KeyError, match="condition"):
         model.get_regulation(reference={"donor": "a"})
-    with pytest.raises(ValueError, match="reference group"):
+    with pytest.raises(ValueError, match=r"'other' in mdata.obs\['condition'\]"):
         model.get_regulation(reference={"condition": "other"})
     with pytest.raises(ValueError, match="'unknown'"):
         model.get_attributions("unknown")
@@ -361,6 +361,16 @@ def test_psi_with_missing_values(psi_data, tmp_path):
         DeepSF(psi_data, decoder="usage")
     model.save(tmp_path / "psi")
     np.testing.assert_array_equal(DeepSF.load(tmp_path / "psi").predict(psi_data), prediction)
+
+
+def test_events_never_observed_are_set_aside_for_this_reason(psi_data):
+    data = psi_data.copy()
+    data["isoform"].X[:, [1, 9]] = np.nan  # one of a gene that is there, one of a gene that is not
+    DeepSF.setup_mudata(data)
+    model = DeepSF(data, hidden=(4,))
+    assert "2 events set aside, missing in all samples" in repr(model)
+    assert "only one of their gene" not in repr(model)
+    assert model.isoform_names.tolist() == [f"e{i}" for i in range(12) if i not in (1, 9)]
 
 
 def test_a_missing_event_takes_no_part_in_the_loss(psi_data):

@@ -174,7 +174,23 @@ def test_joining_what_does_not_fit(modalities, expression, genes, folder):
         join({"histone": modalities["histone"], "methylation": single})
     with pytest.raises(ValueError, match="a DataFrame genes x cell types"):
         join(modalities, expression["liver"])
-    with pytest.raises(ValueError, match="cell types 'liver', 'brain'"):
+    with pytest.raises(ValueError, match=r"each cell type \('liver', 'brain'\)"):
         join(modalities, expression[["liver"]])
     part = join({"methylation": single}, expression["liver"].iloc[:9])
     assert part.obs["expression"].notna().sum() == 9
+
+
+def test_expression_that_does_not_fit_the_genes_is_explained(modalities, expression, genes):
+    tracks = {"histone": modalities["histone"]}
+    repeated = pd.concat([expression, expression.iloc[:2]])
+    with pytest.raises(ValueError, match=r"unique genes in the index of `expression`.*'G0', 'G1'"):
+        tgem.pp.epigenome_mudata(tracks, repeated)
+    with pytest.raises(ValueError, match=r"unique cell types in the columns.*'liver'"):
+        tgem.pp.epigenome_mudata(tracks, expression[["liver", "brain", "liver"]])
+    with pytest.raises(ValueError, match=r"\('liver', 'brain'\), found none for 'brain'"):
+        tgem.pp.epigenome_mudata(tracks, expression[["liver"]])
+    edges = pd.DataFrame({"tf": ["G0"] * 20, "target": genes.index[:20]})
+    one = {"tf": tgem.pp.tf_features(edges, expression["liver"])}
+    with pytest.raises(ValueError, match=r"found none of them .*'ENSG_G0'") as error:
+        tgem.pp.epigenome_mudata(one, expression["liver"].rename(index=lambda name: f"ENSG_{name}"))
+    assert "cell type" not in str(error.value)

@@ -142,7 +142,9 @@ BAD = {
     "negative": (GOOD + "chr1\t20\t20\t50\t-3\t0\n", "line 2: expected a percentage"),
     "text": (GOOD + "chr1\tx\t20\t50\t3\t0\n", "line 2: expected 6 columns"),
     "short": (GOOD + "chr1\t20\t20\t50\n", "line 2: expected 6 columns"),
-    "from zero": ("chr1\t0\t1\t50\t1\t1\n", "line 1: expected 1 <= start"),
+    "base 0": ("chr1\t0\t0\t50\t1\t1\n", "line 1: expected 1 <= start"),
+    "two ways": (GOOD + "chr1\t0\t1\t50\t1\t1\n", "expected a start of 1 or more.* found 0"),
+    "backwards": (GOOD + "chr1\t20\t19\t50\t1\t1\n", "line 2: expected 0 <= start <= end"),
     "other": ("chr1\t0\t1\t50\n", "expected a bedMethyl or Bismark.* found 4 columns"),
     "twice": (GOOD.replace("10", "901") * 2, "every base once, found 1 twice, .* chr1:900-901"),
     "strand": ("\t".join(["chr1", "5", "6", "m", "1", "x", "5", "6", "0", "1", "0"]), "strand"),
@@ -158,6 +160,51 @@ def test_bad_files_are_named(tmp_path, name):
     with pytest.raises(ValueError, match=message) as error:
         tgem.pp.methylation_sequence(path, GENES, WINDOW)
     assert "bad.cov" in str(error.value)
+
+
+BEDGRAPH_LIKE = "chr1\t{}\t{}\t50\t2\t2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    {
+        "ordinary": ("a.cov", [(1011, 1011), (1012, 1012), (1051, 1051)]),
+        "from zero": ("a.cov", [(1010, 1011), (1011, 1012), (1050, 1051)]),
+        "from zero by name": ("a.bismark.zero.cov", [(1010, 1011), (1050, 1051)]),
+        "merged": ("a.CpG_report.merged_CpG_evidence.cov", [(1011, 1012), (1051, 1052)]),
+        "merged from zero": ("a.cov", [(1010, 1012), (1050, 1052)]),
+    }.values(),
+)
+def test_bismark_counts_from_one_or_from_zero(tmp_path, name, lines):
+    text = "".join(BEDGRAPH_LIKE.format(*line) for line in lines)
+    adata = tgem.pp.methylation_sequence(write_text(tmp_path / name, text), GENES, WINDOW)
+    np.testing.assert_allclose(cpgs(adata, "A"), [[0.1, 0.5], [0.5, 0.5]], rtol=1e-6)
+
+
+def test_first_base_of_a_file_that_counts_from_zero(tmp_path):
+    genes = pd.DataFrame({"chrom": "chr1", "tss": [50], "strand": ["+"]}, index=["A"])
+    path = write_text(tmp_path / "a.cov", BEDGRAPH_LIKE.format(0, 1))
+    adata = tgem.pp.methylation_sequence(path, genes, (-50, 50))
+    np.testing.assert_allclose(cpgs(adata, "A"), [[-1, 0.5]])
+
+
+def test_a_file_that_may_count_from_zero_is_reported(tmp_path):
+    text = "".join(BEDGRAPH_LIKE.format(*line) for line in [(1011, 1012), (1051, 1052)])
+    with pytest.warns(GenomeWarning, match=r"merged CpGs, whose first base is 1.*'\.zero\.'"):
+        adata = tgem.pp.methylation_sequence(write_text(tmp_path / "a", text), GENES, WINDOW)
+    np.testing.assert_allclose(cpgs(adata, "A")[:, 0], [0.1, 0.5], rtol=1e-6)
+
+
+def test_shares_in_place_of_percentages(tmp_path):
+    rows = [("chr1", at, "+", 10, share) for at, share in ((1010, 0.9), (1020, 1.0), (1030, 0))]
+    with pytest.raises(ValueError, match=r"a\.bed.*11th.*none above 1, and 0\.9 of 10.*shares"):
+        tgem.pp.methylation_sequence(bedmethyl(tmp_path / "a.bed", rows), GENES, WINDOW)
+    percentages = [*rows, ("chr1", 1040, "+", 10, 80)]
+    path = bedmethyl(tmp_path / "b.bed", percentages)
+    assert tgem.pp.methylation_sequence(path, GENES, WINDOW)["A"].X[0, 0] < 0.01
+    deep = [("chr1", 1010, "+", 200, 0.5), ("chr1", 1020, "+", 200, 0)]  # one read of 200
+    path = bedmethyl(tmp_path / "c.bed", deep)
+    assert tgem.pp.methylation_sequence(path, GENES, WINDOW)["A"].X[0, 0] == np.float32(0.005)
 
 
 def test_truncated_file(tmp_path):

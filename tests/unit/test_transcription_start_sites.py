@@ -58,9 +58,17 @@ def test_names_biotypes_versions(gtf):
     read = tgem.pp.transcription_start_sites
     assert read(gtf, gene_key="gene_name").index.tolist() == ["PLUS", "MINUS", "L.1"]
     coding = read(gtf, biotype="protein_coding", remove_version=True)
-    assert coding.index.tolist() == ["P", "M"]
+    assert coding.index.tolist() == ["P.3", "M.1"]  # no identifiers of Ensembl
     with pytest.raises(ValueError, match=r"biotype 'pseudogene', found 'lncRNA', 'protein_coding'"):
         read(gtf, biotype="pseudogene")
+
+
+def test_only_versions_of_ensembl_are_removed(tmp_path):
+    names = ["ENSG00000141510.18", "RP11-34P13.7", "RP11-34P13.15", "Y.1A"]
+    lines = [f"chr1 {100 * i} {100 * i + 1} {name} . +" for i, name in enumerate(names)]
+    path = write_text(tmp_path / "g.bed", "\n".join(lines))
+    found = tgem.pp.transcription_start_sites(path, remove_version=True)
+    assert found.index.tolist() == ["ENSG00000141510", *names[1:]]
 
 
 def test_names_in_several_places_are_left_out(tmp_path):

@@ -177,7 +177,15 @@ def test_another_offset_than_the_one_named(tmp_path, written, offset, message):
         (lambda text: text.replace("0.5859", "NA"), r"numbers in line 6.*'NA'"),
         (lambda text: text.replace("0.5859", "nan"), "missing or infinite"),
         (lambda text: text.replace("0.5859", "900.0"), "no logarithm of TPM is so large"),
-        (lambda text: text.replace("TCGA-02", "TCGA-01"), "each sample once|different samples"),
+        (
+            lambda text: text.replace("TCGA-02", "TCGA-01"),
+            r"each sample once in the first line of .*'TCGA-01' repeatedly.* columns 2, 3\.",
+        ),
+        (
+            lambda text: text.replace("0.5859", ""),
+            r"numbers in line 6 .*an empty cell for sample 'TCGA-01' \(column 2\)",
+        ),
+        (lambda text: text.replace("0.5859", "low"), r"line 6 .*'low' for sample 'TCGA-01'"),
         (lambda text: text + text.splitlines()[1] + "\n", r"each row once.*line 8"),
         (lambda text: "", "empty file"),
         (lambda text: text.replace("\t", ","), "separated by tabs"),
@@ -192,6 +200,13 @@ def test_damaged_matrices(tmp_path, change, message):
         READ(path, ANNOTATION)
 
 
+def test_a_repeated_sample_that_is_not_asked_for_is_no_matter(tmp_path):
+    path = write_matrix(tmp_path / "m", samples=["TCGA-01", "TCGA-01", "GTEX-03"])
+    assert READ(path, ANNOTATION, samples=["GTEX-03"])["isoform"].obs_names.tolist() == ["GTEX-03"]
+    with pytest.raises(ValueError, match=r"each sample once in the first line"):
+        READ(path, ANNOTATION, samples=["TCGA-01"])
+
+
 def test_gzip_that_is_cut_off(tmp_path):
     path = write_matrix(tmp_path / "m.gz")
     path.write_bytes(path.read_bytes()[:-20])
@@ -203,8 +218,8 @@ def test_wrong_samples_and_annotation(tmp_path):
     path = write_matrix(tmp_path / "m")
     with pytest.raises(ValueError, match=r"1 of 2 are not there: 'X'"):
         READ(path, ANNOTATION, samples=["TCGA-01", "X"])
-    for samples in ([], ["TCGA-01", "TCGA-01"]):
-        with pytest.raises(ValueError, match=r"different samples"):
+    for samples, found in (([], "none"), ([*SAMPLES, "GTEX-03"], "'GTEX-03' repeatedly")):
+        with pytest.raises(ValueError, match=rf"different samples in `samples`, got {found}"):
             READ(path, ANNOTATION, samples=samples)
     with pytest.warns(GeneAlignmentWarning, match=r"2 transcripts of .* left out"):
         mdata = READ(path, ANNOTATION[:4])

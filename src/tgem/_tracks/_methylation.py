@@ -17,6 +17,7 @@ from tgem._tracks._lines import (
     numbered_lines,
     opened,
 )
+from tgem._tracks._methylation_conventions import Conventions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,11 @@ class _Format(NamedTuple):
     columns: dict[str, int]
     separator: str
 
+    @property
+    def first(self) -> int:
+        """Least end of a line: a file of Bismark's that starts at 0 is half open."""
+        return 1 if self.name == "Bismark" else 0
+
 
 def read_methylation(
     path: object, regions: Regions, *, combine_strands: bool, min_coverage: int
@@ -67,25 +73,29 @@ def read_methylation(
     layout = _recognised(file)
     kept: dict[str, list[pd.DataFrame]] = {}
     ends: dict[str, int] = {}
-    for block in _blocks(file, layout):
+    conventions = Conventions(file)
+    for block in _blocks(file, layout, conventions):
         for name, part in block.groupby("chrom", sort=False):
             chromosome = str(name)
             kept.setdefault(chromosome, [])
             names = match_chromosomes(set(regions.chromosomes.tolist()), kept)
             wanted = [wish for wish, there in names.items() if there == chromosome]
-            # One base more on both sides, for the C on the minus strand.
+            # Up to two bases more: the C on the minus strand, and a file that counts from 0.
             position = part["position"].to_numpy()
             ends[chromosome] = max(ends.get(chromosome, 0), int(position.max()) + 1)
-            kept[chromosome].append(part[regions.touched(wanted, position - 1, position + 2)])
+            kept[chromosome].append(part[regions.touched(wanted, position - 1, position + 3)])
+    shift = conventions.checked_shift()
     sites = {}
     for name, parts in kept.items():
-        table = _once(pd.concat(parts), file, name)
+        table = pd.concat(parts)
+        table = _once(table.assign(position=table["position"] + shift), file, name)
         if combine_strands:
             table = _combined(table, by_strand=layout.name != "Bismark")
         table = table[table["coverage"] >= min_coverage].sort_values("position")
         level = (table["methylated"] / table["coverage"]).to_numpy(dtype=np.float32)
         coverage = table["coverage"].to_numpy(dtype=np.float32)
         sites[name] = (table["position"].to_numpy(), level, coverage)
+    ends = {name: end + shift for name, end in ends.items()}
     return MethylationSites(sites, ends, combine_strands)
 
 
@@ -115,7 +125,7 @@ def _recognised(path: Path) -> _Format:
     raise ValueError(msg)
 
 
-def _blocks(path: Path, layout: _Format) -> Iterator[pd.DataFrame]:
+def _blocks(path: Path, layout: _Format, conventions: Conventions) -> Iterator[pd.DataFrame]:
     """Blocks of lines as chrom, position, strand, coverage, methylated."""
     kinds = {"chrom": str, "code": str, "strand": str, "start": np.int64, "end": np.int64}
     order = sorted(layout.columns, key=layout.columns.__getitem__)
@@ -137,14 +147,16 @@ def _blocks(path: Path, layout: _Format) -> Iterator[pd.DataFrame]:
         ):
             for block in reader:
                 block.columns = pd.Index(order)
-                yield _sites(block, path, layout)
+                yield _sites(block, path, layout, conventions)
     except (ValueError, OverflowError, *DAMAGED) as error:
         _raise_first_problem(path, layout, error)
 
 
-def _sites(block: pd.DataFrame, path: Path, layout: _Format) -> pd.DataFrame:
+def _sites(
+    block: pd.DataFrame, path: Path, layout: _Format, conventions: Conventions
+) -> pd.DataFrame:
     if layout.name == "Bismark":
-        # Its coordinates start at 1.
+        # Its coordinates start at 1, unless the whole file says otherwise.
         block = block.assign(position=block["start"] - 1, strand=".")
         block["coverage"] = block["methylated"] + block["not"]
     else:
@@ -152,8 +164,10 @@ def _sites(block: pd.DataFrame, path: Path, layout: _Format) -> pd.DataFrame:
         block["methylated"] = block["coverage"] * block["percent"] / 100
     in_range = block["percent"].between(0, 100) & block["strand"].isin(["+", "-", "."])
     counts = np.isfinite(block["coverage"]) & (block["coverage"] >= 0) & (block["methylated"] >= 0)
-    if not (in_range & counts & (block["position"] >= 0)).all():
+    ordered = (block["start"] >= 0) & (block["end"] >= block["start"].clip(lower=layout.first))
+    if not (in_range & counts & ordered).all():
         _raise_first_problem(path, layout, None)
+    (conventions.add_bismark if layout.name == "Bismark" else conventions.add_percent)(block)
     if layout.name == "modkit":
         # 5mC; other modifications of the same bases have lines of their own.
         block = block[block["code"].str.split(",").str[0] == "m"]
@@ -215,7 +229,7 @@ def _check_line(line: str, layout: _Format, where: str) -> None:
             f"numbers for start and end, found {line[:80]!r}."
         )
         raise ValueError(msg) from None
-    first = 1 if layout.name == "Bismark" else 0
+    first = layout.first if start == end else 0
     percent = float(named["percent"])
     if not (np.isfinite(numbers).all() and min(numbers) >= 0 and 0 <= percent <= 100):
         msg = f"{where}: expected a percentage between 0 and 100 and counts, found {line[:80]!r}."

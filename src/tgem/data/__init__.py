@@ -13,6 +13,7 @@ from tgem.data._names import match_names, unversioned
 from tgem.data._preparation import preparation_of
 from tgem.data._shifted import ShiftedDataset
 from tgem.data._splits import (
+    LEAVE_SPLIT,
     Split,
     grouped_split,
     split_column,
@@ -25,6 +26,7 @@ from tgem.data._tpm import check_tpm, summarize_tpm
 __all__ = [
     "DEFAULT_MIN_GENE_SHARE",
     "GRIDS",
+    "LEAVE_SPLIT",
     "STAND_IN",
     "SYMBOL_COLUMNS",
     "CellTypeField",

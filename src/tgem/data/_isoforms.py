@@ -98,10 +98,8 @@ class IsoformField(TableField):
             "column_names": names[keep].tolist(),
             "genes": genes[keep].tolist(),
             "values": "psi" if summary.looks_like_psi else "tpm",
-            "n_single": int(((genes >= 0) & ~keep).sum()),
-            "n_without_gene": int(((genes < 0) & ~keep).sum()),
-            "without_gene": names[(genes < 0) & ~keep][:5].tolist(),
         }
+        state |= _left_out(names[~keep], genes[~keep], is_psi=summary.looks_like_psi)
         if state["n_without_gene"]:
             msg = f"{self.set_aside(state)[-1]}."
             warn(msg, GeneAlignmentWarning)
@@ -177,6 +175,11 @@ class IsoformField(TableField):
 
     def set_aside(self, state: State) -> Sequence[str]:
         """Sentences on the isoforms that the model does not look at."""
+        if state["values"] == "psi":
+            # Models saved by earlier versions counted these events as isoforms.
+            of_isoforms = state["n_single"] + state["n_without_gene"]
+            n = state.get("n_unobserved", of_isoforms)
+            return [f"{n} events set aside, missing in all samples"] if n else []
         sentences = []
         if state["n_single"]:
             sentences.append(f"{state['n_single']} isoforms set aside, the only one of their gene")
@@ -186,3 +189,21 @@ class IsoformField(TableField):
                 f"modality: {listed(state['without_gene'])}"
             )
         return sentences
+
+
+def _left_out(names: pd.Index, genes: Array, *, is_psi: bool) -> State:
+    """Why isoforms or events are not in the model: one reason for events, two for isoforms."""
+    lost = genes < 0
+    if is_psi:
+        return {
+            "n_unobserved": len(names),
+            "n_single": 0,
+            "n_without_gene": 0,
+            "without_gene": [],
+        }
+    return {
+        "n_unobserved": 0,
+        "n_single": int((~lost).sum()),
+        "n_without_gene": int(lost.sum()),
+        "without_gene": names[lost][:5].tolist(),
+    }

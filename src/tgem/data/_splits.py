@@ -143,7 +143,21 @@ def dense_codes(codes: Array, n_folds: int) -> Array:
     return np.where(rare, values[counts.argmax()] if too_few else -1, codes)
 
 
-def split_from_column(column: pd.Series[Any], codes: Array, key: str) -> Split:
+WRITE_SPLIT = "Write such a column with `tgem.pp.split(adata, ...)`."
+LEAVE_SPLIT = (
+    "Rename these values in the column, or leave `split_key` out and say how much to hold out "
+    "with `train_size` and `validation_size`."
+)
+
+
+def split_from_column(
+    column: pd.Series[Any],
+    codes: Array,
+    key: str,
+    *,
+    table: str = "adata.obs",
+    advice: str = WRITE_SPLIT,
+) -> Split:
     """Read a split that the user wrote: a column of train, validation and test.
 
     Parameters
@@ -154,20 +168,25 @@ def split_from_column(column: pd.Series[Any], codes: Array, key: str) -> Split:
         Class of each cell; cells without a label are in no part.
     key
         Name of the column, for messages.
+    table
+        Where the column is, for messages.
+    advice
+        What to do about other values.
     """
     names = column.astype(object)
     known = names[names.notna()].unique()
     unknown = sorted({str(name) for name in known} - set(SPLIT_NAMES))
     if unknown:
         msg = (
-            f"Expected 'train', 'validation' and 'test' in adata.obs[{key!r}], found "
-            f"{listed(unknown)}. Write such a column with `tgem.pp.split(adata, ...)`."
+            f"Expected 'train', 'validation' and 'test' in {table}[{key!r}], found "
+            f"{listed(unknown)}. {advice}"
         )
         raise ValueError(msg)
     values = names.to_numpy()
     parts = Split(*(np.flatnonzero((values == name) & (codes >= 0)) for name in SPLIT_NAMES))
     if parts.train.size == 0:
-        msg = f"Expected labelled cells marked 'train' in adata.obs[{key!r}], found none."
+        what = "labelled cells" if table == "adata.obs" else "measured observations"
+        msg = f"Expected {what} marked 'train' in {table}[{key!r}], found none."
         raise ValueError(msg)
     return parts
 

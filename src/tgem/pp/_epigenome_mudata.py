@@ -123,15 +123,35 @@ def _expression_of(obs: pd.DataFrame, expression: pd.DataFrame | pd.Series[Any])
         raise ValueError(msg)
     table = expression if isinstance(expression, pd.DataFrame) else expression.to_frame("")
     names = obs["cell_type"].astype(str) if typed else pd.Series("", index=obs.index)
+    _check_once(table.index, "genes in the index")
+    _check_once(table.columns, "cell types in the columns")
     rows = pd.Index(table.index.astype(str)).get_indexer(obs["gene_id"])
     columns = pd.Index(table.columns.astype(str)).get_indexer(names)
     absent = names[columns < 0].unique()
-    if len(absent) or (rows < 0).all():
+    if (rows < 0).all():
         msg = (
-            f"Expected expression of the genes, such as {listed(obs['gene_id'], 3)}, and cell "
-            f"types {listed(names.unique())}, found {listed(table.index, 3)} and "
-            f"{listed(table.columns)}."
+            f"Expected expression of the genes, such as {listed(obs['gene_id'], 3)}, found none of "
+            f"them in the index of `expression`: {listed(table.index, 3)}. Bring both to the same "
+            "identifiers."
+        )
+        raise ValueError(msg)
+    if len(absent):
+        msg = (
+            f"Expected a column of `expression` for each cell type ({listed(names.unique())}), "
+            f"found none for {listed(absent)}: its columns are {listed(table.columns)}."
         )
         raise ValueError(msg)
     values = table.to_numpy(dtype=float)[rows, columns]
     return pd.Series(np.where(rows < 0, np.nan, values), index=obs.index)
+
+
+def _check_once(names: pd.Index, what: str) -> None:
+    """Raise for names that stand for several rows or columns of the expression."""
+    names = names.astype(str)
+    twice = names[names.duplicated()].unique()
+    if len(twice):
+        msg = (
+            f"Expected unique {what} of `expression`, found {len(twice)} that occur more than "
+            f"once: {listed(twice)}. Sum their expression, or keep one of each."
+        )
+        raise ValueError(msg)

@@ -10,6 +10,7 @@ import pandas as pd
 from tgem._core.errors import GenomeWarning, listed, warn
 from tgem._core.validate import check_choice
 from tgem._tracks import plain_name
+from tgem.data import unversioned
 from tgem.pp._start_annotation import GENE_KEYS, STRANDS, read_starts
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def transcription_start_sites(
     biotype
         Take genes of this type only, such as ``"protein_coding"`` (GTF only).
     remove_version
-        Whether to take the version off identifiers: ``ENSG00000141510.18``.
+        Whether to take the version off identifiers of Ensembl, as ``ENSG00000141510.18``. Other
+        names with a dot, such as ``RP11-34P13.7``, stay as they are.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def transcription_start_sites(
     check_choice("gene_key", gene_key, GENE_KEYS)
     table = read_starts(path, gene_key=gene_key, biotype=biotype)
     if remove_version:
-        table["gene"] = table["gene"].str.replace(r"\.\d+", "", regex=True)
+        table["gene"] = unversioned(pd.Index(table["gene"]))
     if tss == "canonical" and not table["is_canonical"].any():
         msg = (
             f"{path}: expected transcripts with the tag Ensembl_canonical or MANE_Select, found "

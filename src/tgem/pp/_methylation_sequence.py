@@ -60,7 +60,8 @@ def methylation_sequence(
     files
         bedMethyl (ENCODE's, or modkit's, of which 5mC is taken) or Bismark coverage file, plain or
         gzip-compressed, or one for each cell type: ``{"liver": ..., "brain": ...}``. Only CpGs
-        should be in it.
+        should be in it. Whether Bismark counted from 1 or (``--zero_based``) from 0, and merged
+        the strands, is told by the file's starts and ends.
     genes
         As in :func:`bin_signal`: GTF or BED file, or a DataFrame with ``chrom``, ``tss`` and
         ``strand``.
@@ -101,13 +102,14 @@ def methylation_sequence(
     FileNotFoundError
         If a file does not exist.
     ValueError
-        For truncated or malformed files and bases that occur twice, naming line or place; for
-        files that hold the chromosomes of less than half of the genes, or no CpG near any gene.
+        For truncated or malformed files, shares in place of percentages, and bases that occur
+        twice, naming line or place; for files that hold the chromosomes of less than half of the
+        genes, or no CpG near any gene.
 
     Warns
     -----
     GenomeWarning
-        If a file lacks some of the genes' chromosomes.
+        If a file lacks some of the genes' chromosomes, or does not tell where it counts from.
 
     Examples
     --------

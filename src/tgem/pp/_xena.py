@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,10 @@ from tgem.data import unversioned
 from tgem.pp._isoform_tables import gene_table, isoforms_and_genes, storable, without_versions
 from tgem.pp._sample_table import SampleTable, sample_table
 from tgem.pp._transcripts import Annotation, read_transcripts
-from tgem.pp._xena_matrix import XenaMatrix, read_matrix, samples_of
+from tgem.pp._xena_matrix import XenaMatrix, check_columns, read_matrix, samples_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from mudata import MuData
 
@@ -108,10 +108,7 @@ def read_xena(
     check_positive("offset", offset)
     every = read_transcripts(annotation)
     transcripts = every if genes is None else _of_genes(every, genes)
-    samples = samples_of(isoform_path) if samples is None else [str(name) for name in samples]
-    if not samples or len(set(samples)) < len(samples):
-        msg = f"Expected different samples in `samples`, got {listed(samples)}."
-        raise ValueError(msg)
+    samples = _all_samples(isoform_path) if samples is None else _different(samples)
     table = sample_table(obs, samples)
     matrix = read_matrix(isoform_path, transcripts.index, samples, known=every.index, offset=offset)
     _report(matrix, isoform_path, "transcripts")
@@ -130,6 +127,24 @@ def read_xena(
             remove_version=remove_version,
         )
     return isoforms_and_genes(isoforms, {"tpm": matrix.tpm}, table, gene_tpm=gene_tpm)
+
+
+def _all_samples(path: str | Path) -> list[str]:
+    """Samples of a matrix, each once."""
+    samples = samples_of(path)
+    check_columns(pd.Index(samples), samples, Path(path))
+    return samples
+
+
+def _different(samples: Sequence[str]) -> list[str]:
+    """Samples asked for, each once."""
+    names = pd.Index([str(name) for name in samples], dtype=object)
+    if names.empty or names.has_duplicates:
+        twice = names[names.duplicated()].unique()
+        found = f"got {listed(twice)} repeatedly" if len(twice) else "got none"
+        msg = f"Expected different samples in `samples`, {found}."
+        raise ValueError(msg)
+    return names.tolist()
 
 
 def _of_genes(transcripts: pd.DataFrame, genes: Collection[str]) -> pd.DataFrame:

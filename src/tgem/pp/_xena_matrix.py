@@ -63,6 +63,20 @@ def samples_of(path: str | Path) -> list[str]:
     return samples
 
 
+def check_columns(header: pd.Index, wanted: Sequence[str], file: Path) -> None:
+    """Raise for a wanted sample that has several columns."""
+    twice = header[header.duplicated()].unique()
+    twice = twice[twice.isin(wanted)]
+    if len(twice):
+        columns = ", ".join(str(place + 2) for place in np.flatnonzero(header == twice[0]))
+        msg = (
+            f"Expected each sample once in the first line of {file}, found {listed(twice)} "
+            f"repeatedly, {twice[0]!r} in columns {columns}. Keep one of them, or name the other "
+            "samples as `samples`."
+        )
+        raise ValueError(msg)
+
+
 def read_matrix(
     path: str | Path, wanted: pd.Index, samples: Sequence[str], *, known: pd.Index, offset: float
 ) -> XenaMatrix:
@@ -128,13 +142,9 @@ class _Reader:
                 f"{listed(header[:3])}."
             )
             raise ValueError(msg)
-        chosen = header.isin(samples)
-        if header[chosen].has_duplicates:
-            twice = header[chosen][header[chosen].duplicated()].unique()
-            msg = f"Expected each sample once in the first line of {file}, found {listed(twice)}."
-            raise ValueError(msg)
-        self._file, self._n_fields = file, len(header)
-        self._columns = header.get_indexer(samples).tolist()
+        check_columns(header, samples, file)
+        self._file, self._header = file, header
+        self._columns = [int(header.get_loc(name)) for name in samples]
         _check_memory(len(samples) * n_rows * 4)
         self._tpm = np.empty((len(samples), n_rows), dtype=np.float32)
         self._block = np.empty((_BLOCK, len(samples)))
@@ -144,9 +154,9 @@ class _Reader:
     def add(self, text: str, number: int) -> None:
         """Parse one line."""
         fields = text.rstrip("\r\n").split("\t")
-        if len(fields) != self._n_fields:
+        if len(fields) != len(self._header):
             msg = (
-                f"Expected {self._n_fields} values in line {number} of {self._file}, as many as "
+                f"Expected {len(self._header)} values in line {number} of {self._file}, as many as "
                 f"samples in its first line, found {len(fields)}. Was the file cut off?"
             )
             raise ValueError(msg)
@@ -154,11 +164,21 @@ class _Reader:
         try:
             row[:] = [float(fields[column]) for column in self._columns]
         except ValueError as error:
-            msg = f"Expected numbers in line {number} of {self._file}: {error}."
+            msg = f"Expected numbers in line {number} of {self._file}, {self._wrong(fields)}."
             raise ValueError(msg) from error
         self._n_rows += 1
         if self._n_rows % _BLOCK == 0:
             self._turn(_BLOCK)
+
+    def _wrong(self, fields: Sequence[str]) -> str:
+        """Name the first sample whose value is no number."""
+        for column in self._columns:
+            try:
+                float(fields[column])
+            except ValueError:
+                shown = repr(fields[column]) if fields[column].strip() else "an empty cell"
+                return f"found {shown} for sample {self._header[column]!r} (column {column + 2})"
+        raise AssertionError
 
     def finished(self) -> Array:
         """Turn what is left, and return the TPM of the rows that were there."""

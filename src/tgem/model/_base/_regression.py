@@ -8,7 +8,7 @@ import numpy as np
 
 from tgem._core.errors import listed
 from tgem._core.validate import cell_indices
-from tgem.data import FieldDataset, Split, split_from_column, stratified_split
+from tgem.data import LEAVE_SPLIT, FieldDataset, Split, split_from_column, stratified_split
 from tgem.model._base._model import SupervisedModel
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class RegressionModel(SupervisedModel):
         codes = np.zeros(len(dataset), dtype=int)
         if split_key is None:
             return stratified_split(codes, **sizes)
-        return split_from_column(self._column(self._data(None), split_key), codes, split_key)
+        column = self._column(self._data(None), split_key)
+        return split_from_column(column, codes, split_key, table="mdata.obs", advice=LEAVE_SPLIT)
 
     def _column(self, data: Data, key: str) -> pd.Series[Any]:
         """A column of the samples, from the MuData's own table or that of a modality."""

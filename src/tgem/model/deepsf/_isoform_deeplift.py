@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from tgem._core.errors import listed
 from tgem._core.validate import cell_indices, check_choice
 from tgem.attr import deeplift_summary, hidden_multipliers, output_slopes
 
@@ -39,13 +40,39 @@ def reference_levels(
         check_choice("reference", reference, ("median", "zero"))
         return module.factor_median if reference == "median" else torch.zeros_like(levels[0])
     if isinstance(reference, Mapping):
-        masks = [column(key).astype(str).to_numpy() == str(v) for key, v in reference.items()]
-        reference = np.logical_and.reduce(masks)
+        reference = _group(reference, column)
     samples = cell_indices(reference, len(levels))
     if not samples.size:
-        msg = "Expected samples in the reference group, found none."
+        msg = "Expected samples in `reference`, got none of them."
         raise ValueError(msg)
     return levels[torch.from_numpy(samples)].mean(0)
+
+
+def _group(reference: Mapping[str, Any], column: Any) -> np.ndarray[Any, Any]:
+    """Whether each sample is of the reference group; raise if none is."""
+    if not reference:
+        msg = "Expected `reference` to name a column and a value, got an empty dictionary."
+        raise ValueError(msg)
+    masks = []
+    for key, value in reference.items():
+        values = column(key)
+        masks.append(values.astype(str).to_numpy() == str(value))
+        if not masks[-1].any():
+            known = values.dropna().astype(str).unique()
+            msg = (
+                f"Expected samples with {value!r} in mdata.obs[{key!r}] as `reference`, found "
+                f"none. Values there: {listed(known, 12) or 'none'}."
+            )
+            raise ValueError(msg)
+    group: np.ndarray[Any, Any] = np.logical_and.reduce(masks)
+    if not group.any():
+        wanted = [f"{value!r} in mdata.obs[{key!r}]" for key, value in reference.items()]
+        msg = (
+            f"Expected samples with {' and '.join(wanted)} as `reference`, found none that have "
+            "all of these."
+        )
+        raise ValueError(msg)
+    return group
 
 
 class Scores(NamedTuple):

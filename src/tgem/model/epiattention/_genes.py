@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from tgem._core.errors import listed
 from tgem._core.validate import check_count, check_key
-from tgem.data import Split, grouped_split, split_from_column, stratified_split
+from tgem.data import LEAVE_SPLIT, Split, grouped_split, split_from_column, stratified_split
 from tgem.data._splits import dense_codes
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def split_from_obs(data: Data, codes: Array, key: str, genes: Array) -> Split:
     """Read a user's split; raise if it puts a gene on two sides."""
     check_key(data, "obs", key)
     column = data.obs[key].astype(object).replace(OTHER_NAMES)
-    split = split_from_column(column, codes, key)
+    split = split_from_column(column, codes, key, table=".obs", advice=LEAVE_SPLIT)
     sides = pd.Series(np.repeat(range(3), [len(part) for part in split]))
     n_sides = sides.groupby(genes[np.concatenate(split)]).nunique()
     torn = n_sides[n_sides > 1]
