@@ -354,10 +354,36 @@ class TestPrediction:
     def test_copies_of_training_cells_are_no_test_cells(self, trained_model):
         model, adata = trained_model
         assert model.evaluate(adata.copy())["n_cells"] == len(model.test_indices)
-        with pytest.warns(
-            match="of 50 cells have the names of cells that the model was trained on"
+        some = model.evaluate(adata[:50].copy())
+        assert (some["cells"], some["n_cells"]) == ("test", (model.test_indices < 50).sum())
+        with pytest.warns(match="5 of 5 observations have names that the model was trained on"):
+            model.evaluate(adata[model.train_indices[:5]].copy())
+
+    def test_test_cells_are_known_in_any_order(self, trained_model, tmp_path):
+        model, adata = trained_model
+        scores = model.evaluate()
+        model.save(tmp_path / "model")
+        moved = adata[np.random.default_rng(0).permutation(adata.n_obs)].copy()
+        load = type(model).load
+        for found in (
+            model.evaluate(moved),
+            load(tmp_path / "model").evaluate(moved),
+            load(tmp_path / "model", moved).evaluate(),
         ):
-            model.evaluate(adata[:50].copy())
+            assert (found["cells"], found["n_cells"]) == ("test", scores["n_cells"])
+            assert found["accuracy"] == pytest.approx(scores["accuracy"])
+        part = load(tmp_path / "model", moved[:60].copy())
+        is_test = np.isin(moved.obs_names[:60], adata.obs_names[model.test_indices])
+        assert part.evaluate()["n_cells"] == is_test.sum()
+
+    def test_training_on_with_cells_in_another_order_says_what_was_seen(
+        self, trained_model, tmp_path
+    ):
+        model, adata = trained_model
+        model.save(tmp_path / "model")
+        loaded = type(model).load(tmp_path / "model", adata[::-1].copy())
+        with pytest.warns(match="were trained on by an earlier call"):
+            loaded.train(max_epochs=1, enable_progress_bar=False)
 
     def test_evaluation_names_unknown_labels(self, trained_model, query):
         model, _ = trained_model

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback
 
 import tgem
 from tgem._core.errors import TrainingWarning
+from tgem._core.mudata_compat import copied
 
 QUIET = {"enable_progress_bar": False}
 SMALL = {"preset": "paper", "n_layers": 1, "n_heads": 1}
@@ -265,7 +266,11 @@ def test_a_loaded_model_knows_the_cells_it_was_trained_on(model, adata, tmp_path
     found = loaded.evaluate(adata)
     assert found["n_cells"] == len(model.test_indices)
     assert found["accuracy"] == model.evaluate()["accuracy"]
-    assert loaded.evaluate(adata[:60].copy())["n_cells"] == 60  # other data
+    n_test = (model.test_indices < 60).sum()
+    assert loaded.evaluate(adata[:60].copy())["n_cells"] == n_test
+    others = adata[:60].copy()
+    others.obs_names = "other " + others.obs_names
+    assert loaded.evaluate(others)["n_cells"] == 60
 
 
 def test_a_loaded_model_of_isoforms_knows_its_samples(tmp_path):
@@ -277,3 +282,16 @@ def test_a_loaded_model_of_isoforms_knows_its_samples(tmp_path):
     loaded = tgem.model.DeepSF.load(tmp_path / "model")
     assert loaded.evaluate(mdata)["n_samples"] == len(model.test_indices)
     assert loaded.evaluate(mdata) == pytest.approx(model.evaluate())
+    assert model.evaluate(copied(mdata[::-1])) == pytest.approx(model.evaluate())
+    n_test = (model.test_indices > 0).sum()
+    assert loaded.evaluate(copied(mdata[1:]))["n_samples"] == n_test
+
+
+def test_a_model_of_an_epigenome_knows_its_genes():
+    mdata = tgem.datasets.synthetic_epigenome(n_genes=60, n_marks=2, n_bins=5, n_factors=5)
+    tgem.model.EpiAttention.setup_mudata(mdata, expression_key="expression")
+    model = tgem.model.EpiAttention(mdata)
+    model.train(max_epochs=2, **QUIET)
+    expected = model.evaluate()
+    assert expected.loc["all", "n_genes"] == len(model.test_indices)
+    pd.testing.assert_frame_equal(model.evaluate(copied(mdata[::-1])), expected)

@@ -13,7 +13,7 @@ from scipy.stats import hypergeom
 
 from tgem._core import keys
 from tgem._core.errors import GeneSetWarning
-from tgem._core.tables import mean_attributions
+from tgem._core.tables import summarized_attributions
 from tgem.enrich import PRERANK_COLUMNS, RESULT_COLUMNS, over_representation, prerank
 from tgem.tl._enrich import enrich
 
@@ -220,7 +220,7 @@ class TestPrerank:
 
     def test_ranks_every_gene_that_the_model_knows(self, adata):
         enrich(adata, SETS, method="prerank", n_permutations=20, classes=["B cell"])
-        ranking = mean_attributions(adata, None)["B cell"].dropna()
+        ranking = summarized_attributions(adata, None)["B cell"].dropna()
         assert len(ranking) == 38
         direct = prerank(ranking, SETS, n_permutations=20)
         found = keys.ENRICHMENT.read(adata)[list(PRERANK_COLUMNS)]

@@ -42,9 +42,20 @@ def rows_by_class(
     ]
 
 
-def mean_attributions(adata: AnnData, prefix: str | None) -> pd.DataFrame:
-    """Mean attributions, genes x classes."""
-    table: pd.DataFrame = keys.ATTRIBUTION_MEAN.read(adata, prefix)
+# In `.uns`, where `.varm` cannot hold all of the model's genes.
+TABLES = {
+    keys.ATTRIBUTION_MEAN: "mean",
+    keys.ATTRIBUTION_MEDIAN: "median",
+    keys.ATTRIBUTION_SHARE: "share",
+}
+
+
+def summarized_attributions(
+    adata: AnnData, prefix: str | None, slot: keys.Slot = keys.ATTRIBUTION_MEAN
+) -> pd.DataFrame:
+    """Mean attributions or another summary, genes x classes."""
+    of_all = adata.uns.get(keys.ATTRIBUTION.key(prefix), {})
+    table: pd.DataFrame = of_all.get(TABLES[slot], slot.read(adata, prefix))
     params = adata.uns.get(keys.ATTRIBUTION.params_key(prefix), {})
     labels = [str(label) for label in params.get("classes", table.columns)]
     return table.set_axis(labels, axis="columns")

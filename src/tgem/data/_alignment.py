@@ -29,6 +29,10 @@ class GeneAlignment:
         Genes of the model that are not.
     extra
         Genes of the data that the model does not know; they are not looked at.
+    columns
+        Position of each of the model's genes among the data's, -1 for missing ones.
+    names
+        Names in the data of the genes found.
     matched_by
         Which identifiers of the data the model's genes were found among.
     """
@@ -37,6 +41,7 @@ class GeneAlignment:
     missing: list[str]
     extra: list[str]
     columns: np.ndarray[Any, Any] = field(repr=False, compare=False)
+    names: list[str] = field(repr=False, compare=False, default_factory=list)
     matched_by: str = field(default="var_names", compare=False)
 
     @property
@@ -100,6 +105,7 @@ def align_genes(
         missing=genes[columns < 0].tolist(),
         extra=names[~known].tolist(),
         columns=columns,
+        names=names[columns[columns >= 0]].tolist(),
         matched_by=matched_by,
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
-from tgem._core.tables import mean_attributions
+from tgem._core.tables import summarized_attributions
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.pl._figure import (
     BLUE,
@@ -114,7 +114,7 @@ def attribution(
     check_choice("kind", kind, list(_N_GENES))
     n_genes = _N_GENES[kind] if n_genes is None else n_genes
     check_count("n_genes", n_genes)
-    table = mean_attributions(adata, key_added)
+    table = summarized_attributions(adata, key_added)
     chosen = chosen_classes(classes, list(table.columns))
     drawn: list[Axes] | Axes
     if kind == "bars":
@@ -128,8 +128,7 @@ def attribution(
         elif kind == "heatmap":
             first = heatmap(ax, table[chosen], groups)
         else:
-            shares = keys.ATTRIBUTION_SHARE.read(adata, key_added)
-            shares = shares.set_axis(table.columns, axis="columns")
+            shares = summarized_attributions(adata, key_added, keys.ATTRIBUTION_SHARE)
             first = dotplot(ax, table[chosen], shares[chosen], groups)
         drawn = first
     return drawn if finish(first, drawn_here=ax is None, show=show, save=save) else None

@@ -89,6 +89,12 @@ def rank_genes(
     """
     check_count("n_genes", n_genes)
     table: pd.DataFrame = keys.RANKING.read(adata, key_added)
+    if table.empty:
+        msg = (
+            "Expected genes in the ranking, found none: no class has cells with attributions. Run "
+            "`tgem.tl.attribution` on cells that the model types, then `tgem.tl.rank_genes`."
+        )
+        raise ValueError(msg)
     names = table["class"].astype(str)
     chosen = chosen_classes(classes, list(names.unique()))
     top = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tgem._core import keys
+from tgem.tl._gene_rows import names_in_data, rows_of_data, warn_of_rows
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -107,11 +108,13 @@ def attention(
     found = model.get_attention_summary(adata, groupby=groupby)
     groups = [str(name) for name in found.n_cells.index]
     keys.ATTENTION_ENTROPY.write(target, found.cells, key_added)
-    keys.ATTENTION_ENTROPY_GENES.write(target, found.genes.reindex(target.var_names), key_added)
+    names = names_in_data(target, model)
+    warn_of_rows(model, names, ".varm", "model.get_attention_summary(adata)")
+    keys.ATTENTION_ENTROPY_GENES.write(target, rows_of_data(found.genes, target, names), key_added)
     for number, table in enumerate(found.received, 1):
         named = table.set_axis(keys.column_names(groups), axis="columns")
         slot = keys.attention_received(number)
-        slot.write(target, named.reindex(target.var_names), key_added)
+        slot.write(target, rows_of_data(named, target, names), key_added)
     record(
         target,
         keys.ATTENTION_ENTROPY,

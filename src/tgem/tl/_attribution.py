@@ -9,6 +9,8 @@ import pandas as pd
 from scipy import sparse
 
 from tgem._core import keys
+from tgem._core.tables import TABLES
+from tgem.tl._gene_rows import names_in_data, rows_of_data
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -69,6 +71,10 @@ def attribution(
     ``.obsm["tgem_attribution"]``
         cells x model genes, float32, CSR for the zero baseline; the genes' names are in
         ``.uns["tgem_attribution"]["genes"]``;
+    ``.uns["tgem_attribution"]["mean"]``, ``["median"]``, ``["share"]``
+        the tables of ``.varm`` below for all of the model's genes that were measured, under the
+        model's names, where ``.var`` does not hold them all (``use_raw=True`` with more genes in
+        ``.raw``) or has other names for them; tools and plots then read these;
     ``.varm["tgem_attribution"]``, ``.varm["tgem_attribution_median"]``
         DataFrame, genes x classes: mean and median over the cells that were given the label;
         missing for genes that the model does not know and classes that no cell was given;
@@ -114,12 +120,17 @@ def attribution(
     predicted = np.asarray(model.predict(adata))
     chosen = [label for label in model.classes if target in ("predicted", label)]
     summaries = _by_class(result, predicted, chosen)
+    names = names_in_data(written, model)
     keys.ATTRIBUTION.write(written, result.values, key_added)
-    written.uns[keys.ATTRIBUTION.key(key_added)] = {"genes": result.genes.to_numpy(dtype=object)}
     for slot, table in summaries.items():
-        slot.write(written, table.reindex(written.var_names), key_added)
+        slot.write(written, rows_of_data(table, written, names), key_added)
+    of_genes: dict[str, Any] = {"genes": result.genes.to_numpy(dtype=object)}
+    measured = pd.Index(model.align_genes(written).found)
+    if not measured.isin(written.var_names).all():
+        of_genes |= {TABLES[slot]: table.loc[measured] for slot, table in summaries.items()}
+    written.uns[keys.ATTRIBUTION.key(key_added)] = of_genes
     if add_layer:
-        layer = _in_order_of(result, written.var_names)
+        layer = _in_order_of(result, names, written.var_names)
         keys.ATTRIBUTION_LAYER.write(written, layer, key_added)
     record(
         written,
@@ -142,9 +153,10 @@ def attribution(
     return written if copy else None
 
 
-def _in_order_of(result: AttributionResult, genes: pd.Index) -> Any:
+def _in_order_of(result: AttributionResult, names: pd.Series[str], genes: pd.Index) -> Any:
     """Columns for the data's genes; a gene that the model does not know has attribution 0."""
-    columns = result.genes.get_indexer(genes)
+    of_model = pd.Series(names.index, index=names.to_numpy()).reindex(genes)
+    columns = result.genes.get_indexer(of_model)
     known = np.flatnonzero(columns >= 0)
     place = sparse.csr_matrix(
         (np.ones(known.size, dtype=np.float32), (columns[known], known)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgem._core import keys
+from tgem.tl._gene_rows import names_in_data, rows_of_data, warn_of_rows
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ def class_attention(
     written = target_of(adata, copy=copy)
     table = model.get_class_attention()
     table = table.set_axis(keys.column_names(list(table.columns)), axis="columns")
-    keys.CLASS_ATTENTION.write(written, table.reindex(written.var_names), key_added)
+    names = names_in_data(written, model)
+    slot = keys.CLASS_ATTENTION
+    of_class = f".varm[{slot.key(key_added)!r}]"
+    warn_of_rows(model, names, of_class, "model.get_class_attention()")
+    slot.write(written, rows_of_data(table, written, names), key_added)
     classes = [str(label) for label in model.classes]
     record(
         written,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tgem._core import keys
 from tgem._core.errors import listed
-from tgem._core.tables import mean_attributions
+from tgem._core.tables import summarized_attributions
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.enrich import (
     PRERANK_COLUMNS,
@@ -135,7 +135,7 @@ def enrich(
     numbers = {"n_genes": n_genes, "min_size": min_size, "n_permutations": n_permutations}
     for name, value in numbers.items():
         check_count(name, value)
-    attributions = mean_attributions(adata, key_added)
+    attributions = summarized_attributions(adata, key_added)
     chosen = chosen_classes(classes, attributions.columns.tolist())
     if method == "prerank":
         _check_signed(adata, key_added)

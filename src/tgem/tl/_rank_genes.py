@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
-from tgem._core.tables import mean_attributions
+from tgem._core.tables import summarized_attributions
 from tgem._core.validate import check_count, chosen_classes
 from tgem.tl._provenance import record, target_of
 
@@ -84,9 +84,9 @@ def rank_genes(
     [5, 5, 5, 5]
     """
     check_count("n_genes", n_genes)
-    means = mean_attributions(adata, key_added)
+    means = summarized_attributions(adata, key_added)
     medians, shares = (
-        slot.read(adata, key_added).set_axis(means.columns, axis="columns")
+        summarized_attributions(adata, key_added, slot)
         for slot in (keys.ATTRIBUTION_MEDIAN, keys.ATTRIBUTION_SHARE)
     )
     chosen = chosen_classes(classes, means.columns.tolist())

@@ -9,7 +9,8 @@ from tgem._core.keys.slot import Slot
 ATTRIBUTION = Slot(
     "obsm",
     "{prefix}_attribution",
-    "cells x model genes, float32, CSR where most are 0; gene names in `.uns[key]['genes']`",
+    "cells x model genes, float32, CSR where most are 0; gene names in `.uns[key]['genes']`, with "
+    "summaries of all of them where `.varm` cannot hold them",
     "tgem.tl.attribution",
 )
 ATTRIBUTION_MEAN = Slot(

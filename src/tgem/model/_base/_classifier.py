@@ -159,8 +159,8 @@ class ClassifierModel(CalibratedModel):
             Labelled cells; ``None`` for the training data.
         indices
             Positions of the cells, or a boolean mask. ``None`` means all cells of another data
-            set, and of the training data the test cells (or, if there are none, the validation
-            cells).
+            set, and of the training data, in part or in another order, the test cells (or, if
+            there are none, the validation cells). Training cells are known by their names.
         batch_size
             Cells per forward pass.
 
@@ -183,8 +183,8 @@ class ClassifierModel(CalibratedModel):
         ValueError
             If no cell has a label that the model knows.
         """
-        _, described = self._cells_to_evaluate(adata, indices)
-        logits, codes = self._held_out(adata, indices, batch_size)
+        cells, described = self._observations_to_evaluate(adata, indices)
+        logits, codes = self._held_out(adata, cells, batch_size)
         return {
             **classification_scores(
                 self.classes[codes], self.classes[logits.argmax(axis=1)], self.classes

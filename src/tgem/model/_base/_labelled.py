@@ -9,7 +9,7 @@ import pandas as pd
 
 from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.scvi_compat import field_states
-from tgem._core.validate import cell_indices, check_key
+from tgem._core.validate import check_key
 from tgem.data import (
     FieldDataset,
     LabelField,
@@ -122,33 +122,12 @@ class LabelledModel(SupervisedModel):
             If there is no such cell.
         """
         self._check_trained()
-        indices, _ = self._cells_to_evaluate(adata, indices)
         dataset = self._dataset(adata)
-        cells = cell_indices(indices, len(dataset))
+        cells, _ = self._observations_to_evaluate(adata, indices)
         codes = dataset.read(self._labels, cells)
         known = codes >= 0
         self._report_unknown(adata, cells[~known], n_known=int(known.sum()))
         return cells[known], self.classes[codes[known]]
-
-    def _cells_to_evaluate(self, adata: AnnData | None, indices: Cells) -> tuple[Cells, str]:
-        if indices is not None:
-            return indices, "given"
-        if adata is not None and not self._is_training_data(adata):
-            self._warn_of_training_cells(adata)
-            return None, "all"
-        return self._held_out_cells()
-
-    def _warn_of_training_cells(self, adata: AnnData) -> None:
-        if self.adata is None or self.train_indices is None:
-            return
-        n_known = int(adata.obs_names.isin(self.adata.obs_names[self.train_indices]).sum())
-        # barcodes of different samples may coincide by chance, but not most of them
-        if n_known > adata.n_obs / 2:
-            msg = (
-                f"{n_known} of {adata.n_obs} cells have the names of cells that the model was "
-                "trained on: the scores are too good. Evaluate on `model.test_indices`."
-            )
-            warn(msg, TrainingWarning)
 
     def _report_unknown(
         self, adata: AnnData | None, cells: np.ndarray[Any, Any], n_known: int

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tgem._core.errors import listed
-from tgem._core.validate import cell_indices
 from tgem.data import LEAVE_SPLIT, FieldDataset, Split, split_from_column, stratified_split
 from tgem.model._base._model import SupervisedModel
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tgem.data import Data
-    from tgem.model._base._registered import Cells
 
 
 class RegressionModel(SupervisedModel):
@@ -37,9 +35,3 @@ class RegressionModel(SupervisedModel):
         known = dict.fromkeys(str(name) for table in tables for name in table)
         msg = f"Expected {key!r} in mdata.obs. Available: {listed(known, 12) or 'none'}."
         raise KeyError(msg)
-
-    def _samples_to_evaluate(self, data: Data | None, indices: Cells) -> np.ndarray[Any, Any]:
-        """Those named; else all of other data, and of the training data the held-out ones."""
-        if indices is not None or not (data is None or self._is_training_data(data)):
-            return cell_indices(indices, self._data(data).n_obs)
-        return self._held_out_cells()[0]

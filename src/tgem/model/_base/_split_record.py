@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +12,14 @@ import numpy as np
 from tgem._core.errors import TrainingWarning, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tgem.data import Split
 
     Array = np.ndarray[Any, Any]
 
 NOT_SAVED = ""  # in place of digests, by earlier versions of tgem
+DIGEST_SIZE = 8  # bytes of a name's digest
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class SplitRecord:
     seed
         Seed that it was drawn with.
     cells
-        Digest of the names of all cells.
+        Digests of the names of all cells, one after the other, as hexadecimal numbers.
     trainable
         Digest of which of them have what training needs, such as a label.
     seen
@@ -47,6 +48,31 @@ class SplitRecord:
     cells: str
     trainable: str
     seen: Array
+
+    def positions_of(self, names: Sequence[object]) -> Array:
+        """Position of each cell among all cells of the training, by its name; -1 for others."""
+        digests = digests_of_names(names)
+        if digests == self.cells:  # the very same, though names may repeat
+            return np.arange(len(names))
+        known = {digest: place for place, digest in enumerate(_separate(self.cells))}
+        return np.array([known.get(digest, -1) for digest in _separate(digests)], dtype=np.int64)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of all cells, with and without a part in the split."""
+        return len(self.cells) // (2 * DIGEST_SIZE)
+
+    def on(self, names: Sequence[object]) -> SplitRecord | None:
+        """The same cells' record for data that hold them elsewhere; None if they hold none.
+
+        What is not among the data is left out; the split of the rest is no longer one to keep.
+        """
+        positions = self.positions_of(names)
+        if (positions < 0).all():
+            return None
+        parts = [np.flatnonzero(np.isin(positions, part)) for part in self.split]
+        seen = np.flatnonzero(np.isin(positions, self.seen))
+        return replace(self, split=type(self.split)(*parts), trainable=NOT_SAVED, seen=seen)
 
     def keeps(self, train_size: float | None, validation_size: float | None) -> bool:
         """Whether shares that the user names, if any, are those of the split."""
@@ -88,9 +114,16 @@ class SplitRecord:
         return cls(split, **(saved | {"sizes": sizes, "seen": seen}))
 
 
-def digest_of_names(names: Iterable[object]) -> str:
-    """Digest of cells, by their names in their order."""
-    return hashlib.sha256("\0".join(map(str, names)).encode()).hexdigest()
+def digests_of_names(names: Iterable[object]) -> str:
+    """Digests of names in their order, one after the other."""
+    return "".join(
+        hashlib.blake2b(str(name).encode(), digest_size=DIGEST_SIZE).hexdigest() for name in names
+    )
+
+
+def _separate(digests: str) -> list[str]:
+    size = 2 * DIGEST_SIZE
+    return [digests[start : start + size] for start in range(0, len(digests), size)]
 
 
 def digest_of_flags(flags: Array) -> str:

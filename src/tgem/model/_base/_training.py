@@ -19,7 +19,7 @@ from tgem.model._base._split_record import (
     NOT_SAVED,
     SplitRecord,
     digest_of_flags,
-    digest_of_names,
+    digests_of_names,
     warn_of_seen,
 )
 from tgem.model._base._unchanged import unchanged_if_it_fails
@@ -178,12 +178,12 @@ class TrainedModel(ReadingModel):
         adata = self._data(None)
         dataset = FieldDataset(adata, self._fields, field_states(self.registry_))
         cells, trainable = (
-            digest_of_names(adata.obs_names),
+            digests_of_names(adata.obs_names),
             digest_of_flags(self._trainable(dataset)),
         )
         earlier = self._split_record if self.is_trained_ else None
         if earlier is not None and earlier.cells not in (cells, NOT_SAVED):
-            earlier = None  # positions mean other cells
+            earlier = earlier.on(adata.obs_names)  # positions mean other cells
         sizes = (options["train_size"], options["validation_size"])
         if (
             earlier is not None

@@ -82,7 +82,7 @@ class EvaluatedModel(IsoformModel):
         if per is not None:
             check_choice("per", per, ("gene", "sample"))
         self._check_trained()
-        cells = self._samples_to_evaluate(mdata, indices)
+        cells, _ = self._observations_to_evaluate(mdata, indices)
         if per is None:
             return overall(self._compared(mdata, cells))
         if per == "gene":

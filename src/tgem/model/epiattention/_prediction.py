@@ -9,7 +9,6 @@ import torch
 from scipy.special import expit
 
 from tgem._core.scvi_compat import SETUP_ARGS
-from tgem._core.validate import cell_indices
 from tgem.data import ExpressionTargetField
 from tgem.model.epiattention._epigenome_model import EpigenomeModel
 from tgem.model.epiattention._module import EXPRESSION_KEY
@@ -137,9 +136,7 @@ class EpigenomePredictor(EpigenomeModel):
         """
         self._check_trained()
         dataset = self._dataset(mdata)
-        if indices is None and (mdata is None or self._is_training_data(mdata)):
-            indices, _ = self._held_out_cells()
-        chosen = cell_indices(indices, len(dataset))
+        chosen, _ = self._observations_to_evaluate(mdata, indices)
         targets = torch.from_numpy(
             dataset.read(EXPRESSION_KEY, chosen)
             if self.registry_[SETUP_ARGS]["expression_key"] is not None
