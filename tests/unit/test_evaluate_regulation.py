@@ -9,6 +9,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 import tgem
 from tgem import net
 from tgem._core.errors import RegulationWarning
+from tgem.net._added_information import gene_folds, out_of_fold_logits, score_features
+from tgem.net._evaluated_pairs import evaluated_pairs
 from tgem.net._evidence import evidence_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
@@ -114,6 +116,19 @@ def test_knowing_the_gene_is_not_knowing_the_factor(splicing, evidence):
     assert areas(found)["all"] > 0.8
 
 
+@pytest.mark.parametrize("n_permutations", [20, 58])
+def test_few_permutations_are_no_verdict(splicing, evidence, n_permutations):
+    """The truth is called neither chance nor good where no p-value could be small enough."""
+    options = {"scores": true_and_noisy(evidence), "copy": True, "n_bootstrap": 50}
+    with pytest.warns(RegulationWarning, match="Too few permutations.*at least 59"):
+        found = tgem.tl.evaluate_regulation(
+            splicing, evidence, n_permutations=n_permutations, **options
+        )
+    assert found.uns[f"{SLOT}_params"]["reading"] == "too few permutations"
+    found = tgem.tl.evaluate_regulation(splicing, evidence, n_permutations=59, **options)
+    assert found.uns[f"{SLOT}_params"]["reading"] == "adds to its baselines"
+
+
 def test_little_evidence_is_not_judged(splicing, evidence):
     few = evidence.where(evidence.cumsum().cumsum(axis=1) <= 1, 0).iloc[:, :3]
     assert 0 < few.to_numpy().sum() < 10
@@ -194,6 +209,46 @@ def trained_model(splicing):
     model = tgem.model.DeepSF(splicing)
     model.train(max_epochs=40, enable_progress_bar=False)
     return model
+
+
+def width_of_gene_bootstrap(genes, labels, *measures):
+    """Width of the 95 % interval of the (difference of) areas within genes drawn independently."""
+    long = pd.DataFrame(dict(enumerate(measures)) | {"gene": genes, "label": labels})
+    parts = [part for _, part in long.groupby("gene") if part["label"].nunique() == 2]
+    number = np.array([part["label"].sum() * (~part["label"]).sum() for part in parts])
+    areas = np.array(
+        [[roc_auc_score(p["label"], p[m]) for m in range(len(measures))] for p in parts]
+    )
+    value = number * (areas[:, -1] - (areas[:, 0] if len(measures) > 1 else 0))
+    n_genes = len(np.unique(genes))
+    drawn = np.random.default_rng(8).integers(n_genes, size=(4000, n_genes))
+    number, value = (np.append(each, 0.0) for each in (number, value))  # genes of one kind
+    drawn = np.minimum(drawn, len(parts))
+    means = value[drawn].sum(axis=1) / number[drawn].sum(axis=1)
+    return np.subtract(*np.quantile(means, [0.975, 0.025]))
+
+
+def test_intervals_within_genes_are_those_of_genes_drawn_with_replacement(evidence):
+    """Each draw counts once: a gene drawn three times weighs three times as much, not nine."""
+    pairs = evaluated_pairs(
+        true_and_noisy(evidence), evidence, covariates=None, baselines=None, n_strata=5,
+        with_evidence=False,
+    )  # fmt: skip
+    data = (pairs.genes, pairs.labels)
+    found = net.evaluate_regulation(
+        true_and_noisy(evidence), evidence, n_permutations=59, n_bootstrap=2000
+    )
+    row = found.table.query("measure == 'score' and level == 'within_gene'").iloc[0]
+    width = width_of_gene_bootstrap(*data, pairs.measures["score"])
+    assert row["auc_upper"] - row["auc_lower"] == pytest.approx(width, rel=0.08)
+    folds = gene_folds(*data, np.random.default_rng(0).spawn(2)[1])
+    logits = [
+        out_of_fold_logits(each, pairs.labels, folds=folds, factors=pairs.factors)
+        for each in score_features(pairs.measures["score"], pairs.genes, [])
+    ]
+    gain = found.added.set_index("metric").loc["auc_within_gene"]
+    width = width_of_gene_bootstrap(*data, *logits)
+    assert gain["gain_upper"] - gain["gain_lower"] == pytest.approx(width, rel=0.08)
 
 
 # -- evidence ------------------------------------------------------------------------------------

@@ -61,10 +61,17 @@ def bootstrapped(
     areas = {key: np.empty(len(draws)) for key in ranked}
     precisions = {key: np.empty(len(draws)) for key in ranked}
     rates, groups, comparisons = {}, {}, {}
+    # A gene that is drawn twice is two groups within genes, not one with twice the pairs.
+    within = {
+        key: each.areas(labels, 1 - labels) for key, each in ranked.items() if key[1] == WITHIN_GENE
+    }
     for number, draw in enumerate(draws):
         weight = draw[pairs.genes].astype(float)
         for key, each in ranked.items():
-            found = each.areas(weight * labels, weight * (1 - labels))
+            if key in within:
+                found = within[key].drawn(draw[: len(within[key].positives)])
+            else:
+                found = each.areas(weight * labels, weight * (1 - labels))
             areas[key][number] = found.area
             precisions[key][number] = found.average_precision
             if number == 0:

@@ -30,6 +30,10 @@ class GroupAreas(NamedTuple):
     positives: Array
     negatives: Array
 
+    def drawn(self, times: Array) -> GroupAreas:
+        """The same with each group drawn so many times: copies of a group are not compared."""
+        return GroupAreas(*(times * each for each in self))
+
     @property
     def area(self) -> float:
         """Share of the comparisons within groups that are ordered right."""

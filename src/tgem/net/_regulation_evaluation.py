@@ -50,8 +50,8 @@ class RegulationEvaluation:
         ``gain``, ``gain_lower``, ``gain_upper``.
     reading
         ``"adds to its baselines"``, ``"does not tell factors apart"``,
-        ``"explained by its baselines"``, ``"no better than chance"`` or
-        ``"too little evidence"``.
+        ``"explained by its baselines"``, ``"no better than chance"``,
+        ``"too few permutations"`` (to tell it from chance) or ``"too little evidence"``.
     verdict
         The reading with the numbers behind it.
     counts
@@ -119,7 +119,7 @@ def evaluate_regulation(
     n_strata
         Number of strata of each covariate, of about equal size.
     n_permutations
-        Number of times that evidence is dealt anew, in each of two ways.
+        Number of times that evidence is dealt anew, in each of two ways; at least 59 for a verdict.
     n_bootstrap
         Number of bootstrap samples of genes.
     seed
@@ -182,13 +182,15 @@ def evaluate_regulation(
     added = _added(pairs, n_bootstrap=n_bootstrap, generator=streams[1])
     n_positive = int(pairs.labels.sum())
     n_genes = len(np.unique(pairs.genes[pairs.labels]))
-    found = reading(table, added, n_positive=n_positive, n_genes=n_genes)
+    found = reading(
+        table, added, n_positive=n_positive, n_genes=n_genes, n_permutations=n_permutations
+    )
     return RegulationEvaluation(
         table=table,
         groups=groups_table(pairs),
         added=added,
         reading=found,
-        verdict=verdict(table, added, found),
+        verdict=verdict(table, added, found, n_permutations),
         counts={
             "n_genes": len(pairs.gene_names),
             "n_factors": len(pairs.factor_names),
@@ -213,7 +215,8 @@ def _added(
     logits = [out_of_fold_logits(each, labels, folds=folds, factors=factors) for each in designs]
     likelihoods = [log_likelihoods(each, labels) for each in logits]
     together = np.zeros(len(labels), dtype=np.int64)
-    ranked = [(RankedPairs(each, together), RankedPairs(each, genes)) for each in logits]
+    ranked = [RankedPairs(each, together) for each in logits]
+    of_genes = [RankedPairs(each, genes).areas(labels, ~labels) for each in logits]
     n_genes = int(genes.max()) + 1
     draws = [np.ones(n_genes)]
     draws += list(generator.multinomial(n_genes, np.full(n_genes, 1 / n_genes), size=n_bootstrap))
@@ -221,12 +224,12 @@ def _added(
     for number, draw in enumerate(draws):
         weight = draw[genes].astype(float)
         for side in range(2):
-            whole, within = (each.areas(weight * labels, weight * ~labels) for each in ranked[side])
+            whole = ranked[side].areas(weight * labels, weight * ~labels)
             values[number, :, side] = (
                 (weight * likelihoods[side]).sum() / weight.sum(),
                 whole.area,
                 whole.average_precision,
-                within.area,
+                of_genes[side].drawn(draw).area,  # a gene drawn twice is two groups
             )
     rows = []
     metrics = ("log_likelihood", "auc", "average_precision", "auc_within_gene")

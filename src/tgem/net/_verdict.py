@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOO_LITTLE = "too little evidence"
+TOO_FEW = "too few permutations"
 CHANCE = "no better than chance"
 EXPLAINED = "explained by its baselines"
 NOT_APART = "does not tell factors apart"
@@ -31,8 +33,10 @@ _ADVICE = {
 }
 
 
-def reading(table: pd.DataFrame, added: pd.DataFrame, *, n_positive: int, n_genes: int) -> str:
-    """One of five readings.
+def reading(
+    table: pd.DataFrame, added: pd.DataFrame, *, n_positive: int, n_genes: int, n_permutations: int
+) -> str:
+    """One of six readings.
 
     Parameters
     ----------
@@ -44,17 +48,32 @@ def reading(table: pd.DataFrame, added: pd.DataFrame, *, n_positive: int, n_gene
         Number of pairs with evidence.
     n_genes
         Number of genes with evidence.
+    n_permutations
+        Number of times that evidence was dealt anew.
     """
     if n_positive < _FEWEST_PAIRS or n_genes < _FEWEST_GENES:
         return TOO_LITTLE
+    p_values = _p_values(table)
+    if n_permutations < _fewest_permutations(len(p_values)):
+        return TOO_FEW
     rows = table[table["measure"] == SCORE].set_index("level")
-    p_values = rows.loc[[ALL, WITHIN_GENE, WITHIN_FACTOR], "p_value"].dropna()
     if not (p_values * len(p_values) <= _LEVEL).any():
         return CHANCE
     gain = added.set_index("metric").loc["log_likelihood"]
     if not gain["gain_lower"] > 0:
         return EXPLAINED
     return ADDS if _tells_apart(rows) else NOT_APART
+
+
+def _p_values(table: pd.DataFrame) -> pd.Series[float]:
+    """P-values of the score at the levels that the verdict looks at first."""
+    rows = table[table["measure"] == SCORE].set_index("level")
+    return rows.loc[[ALL, WITHIN_GENE, WITHIN_FACTOR], "p_value"].dropna()
+
+
+def _fewest_permutations(n_levels: int) -> int:
+    """Fewest with which the least p-value, 1 / (n + 1), is small enough for so many levels."""
+    return math.ceil(round(n_levels / _LEVEL, 6)) - 1
 
 
 def _tells_apart(rows: pd.DataFrame) -> bool:
@@ -69,7 +88,7 @@ def _tells_apart(rows: pd.DataFrame) -> bool:
     return bool(row["auc_lower"] > 0.5 and row["p_value"] <= _LEVEL)
 
 
-def verdict(table: pd.DataFrame, added: pd.DataFrame, found: str) -> str:
+def verdict(table: pd.DataFrame, added: pd.DataFrame, found: str, n_permutations: int) -> str:
     """The reading with the numbers behind it."""
     rows = table.set_index(["measure", "level"])
     parts = [f"{found.capitalize()}."]
@@ -92,6 +111,14 @@ def verdict(table: pd.DataFrame, added: pd.DataFrame, found: str) -> str:
             f"{gain['baselines']:.3f} to {gain['with_score']:.3f} ({gain['gain_lower']:+.3f} to "
             f"{gain['gain_upper']:+.3f})."
         )
+    if found == TOO_FEW:
+        n_levels = len(_p_values(table))
+        advice = (
+            f"{n_permutations} permutations cannot tell the score from chance: no p-value is below "
+            f"1 / {n_permutations + 1}, and of {n_levels} areas one must reach {_LEVEL} / "
+            f"{n_levels}. Use `n_permutations` of at least {_fewest_permutations(n_levels)}."
+        )
+        return " ".join([*parts, advice])
     return " ".join([*parts, _ADVICE[found]])
 
 

@@ -67,7 +67,7 @@ def evaluate_regulation(
     n_strata
         Number of strata of genes alike in a covariate.
     n_permutations
-        Number of times that evidence is dealt anew, in each of two ways.
+        Number of times that evidence is dealt anew, in each of two ways; at least 59 for a verdict.
     n_bootstrap
         Number of bootstrap samples of genes, for the intervals.
     seed
@@ -99,7 +99,8 @@ def evaluate_regulation(
     Warns
     -----
     RegulationWarning
-        If the score is not better than its baselines; the message is the verdict.
+        If the score is not better than its baselines, or there are too little evidence or too few
+        permutations to tell; the message is the verdict.
 
     Raises
     ------
