@@ -20,10 +20,10 @@ markers
     many twenty genes drawn from the 1,000, or the twenty most highly expressed in the type, are.
 
 Populations are those of the sort gates, CD4 and CD8 gates each taken together; stem cells (CD34+)
-are left out. **Of these cells, attention is set aside in most trainings**: it predicts no cell held
-out, the classifier is linear, and there is no network to test. What is measured here is what
-attention learned all the same, with weight 1 in every training; the table says how often it would
-have counted. It is written after every step.
+are left out. **Of these cells, attention is set aside in about half of the trainings**: it predicts
+no cell held out, the classifier is linear, and there is no network to test. What is measured here
+is what attention learned all the same, with weight 1 in every training; the table says how often it
+would have counted. It is written after every step.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ class TGEM(ClassSpaceModel):
 
     Every gene is a token whose value is its expression. Layers of self-attention let each gene
     look at all others; a linear classifier over genes then assigns the label
-    :cite:p:`zhang2022`. Time and memory grow linearly with the number of genes, so the whole
-    transcriptome fits a laptop.
+    :cite:p:`zhang2022`. Time and memory of attention grow linearly with the number of genes, so
+    the whole transcriptome fits a laptop; networks of genes go through all pairs.
 
     Parameters
     ----------
