@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from tgem import net
 
@@ -322,8 +323,43 @@ class TestDifference:
     def test_true_division_and_its_mirror_are_no_null(self):
         first, second = table(("a", "b", 1.0)), table(("a", "b", 0.0))
         found = net.difference([first] * 2, [second] * 2)
-        # every other division of two and two has difference 0
-        assert found["p_value"].tolist() == [1 / 5]
+        # both other divisions of two and two have difference 0, as their mirror images do
+        assert found["p_value"].tolist() == [1 / 3]
+
+    @pytest.mark.parametrize(("n", "least"), [(3, 1 / 10), (4, 1 / 35), (5, 1 / 126)])
+    def test_an_edge_alone_has_the_exact_two_sided_p_value(self, n, least):
+        rising = [table(("a", "b", float(weight))) for weight in range(2 * n)]
+        found = net.difference(rising[n:], rising[:n])
+        assert found["p_value"].tolist() == pytest.approx([least])
+
+    def test_light_edges_that_vary_little_are_found_beside_heavy_ones(self, generator):
+        base = random_edges(generator, n_edges=300)
+        heavy = np.sort(generator.lognormal(sigma=2, size=300))
+
+        def network(factor):
+            weights = heavy * generator.lognormal(sigma=0.1, size=300)
+            weights[50:55] *= factor
+            return base.assign(weight=weights)
+
+        found = net.difference([network(2) for _ in range(5)], [network(1) for _ in range(5)])
+        planted = set(zip(base["source"][50:55], base["target"][50:55], strict=True))
+        chosen = found[found["fdr"] < 0.05]
+        assert planted <= set(zip(chosen["source"], chosen["target"], strict=True))
+
+    def test_equal_groups_seldom_have_a_different_edge(self):
+        generator = np.random.default_rng(5)
+        edges = pd.DataFrame({"source": [f"A{i}" for i in range(300)], "target": "B"})
+        found = 0
+        for seed in range(100):
+            mean = generator.lognormal(sigma=1.5, size=300)
+            noise = generator.lognormal(-1.5, 0.7, size=300)
+            tables = [
+                edges.assign(weight=mean * (1 + noise * generator.normal(size=300)))
+                for _ in range(8)
+            ]
+            rates = net.difference(tables[:4], tables[4:], seed=seed)["fdr"]
+            found += bool((rates <= 0.05).any())
+        assert found <= binom.ppf(0.999, 100, 0.05)
 
     def test_seed(self, generator):
         tables = [random_edges(generator) for _ in range(14)]

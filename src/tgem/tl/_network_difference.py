@@ -42,9 +42,9 @@ def network_difference(
 
     The cells of each group are divided into parts, at random or by a column such as the donor, and
     each part gives a network of the same model. The difference of an edge's mean weights is
-    compared with those after permuting which group the parts are of, pooled over edges of similar
-    weight (:func:`tgem.net.difference`). The edges that are compared are the strongest over all
-    parts of both groups together.
+    compared, in standard deviations of the edge, with those after permuting which group the parts
+    are of, pooled over edges of similar weight (:func:`tgem.net.difference`). The edges that are
+    compared are the strongest over all parts of both groups together.
 
     With random parts the p-value says whether the model reads these cells of the two groups
     differently; they are no replicates, so it does not say that other donors would show the same.
@@ -64,8 +64,9 @@ def network_difference(
         all cells. Each cell explains its predicted class: to compare conditions within a class,
         pass its cells only, ``adata[adata.obs["cell_type"] == "B cell"]``.
     replicates
-        Number of random parts of each group, at least 2 (4 and more give p-values worth the name),
-        or the column of ``adata.obs`` that forms the parts.
+        Number of random parts of each group, at least 2, or the column of ``adata.obs`` that forms
+        the parts. By its own permutations an edge has a p-value of at least 0.1 with 3 parts of
+        each group, 0.029 with 4 and 0.008 with 5; smaller ones rest on pooling over edges.
     n_edges
         Number of edges to compare.
     baseline
