@@ -144,8 +144,10 @@ def test_everything_in_another_order_is_matched_by_name(model, data, generator):
     expected = pd.DataFrame(model.predict(), data.obs_names)
     found = pd.DataFrame(model.predict(other), other.obs_names)
     pd.testing.assert_frame_equal(found.loc[expected.index], expected, rtol=1e-4, atol=1e-5)
-    scores = model.evaluate(other), model.evaluate(indices=np.arange(data.n_obs))
-    assert scores[0]["mse"] == pytest.approx(scores[1]["mse"], rel=1e-5)
+    every = np.arange(data.n_obs)
+    for indices in (None, every):  # by default those held out, wherever they are
+        scores = model.evaluate(other, indices), model.evaluate(data, indices)
+        assert scores[0]["mse"] == pytest.approx(scores[1]["mse"], rel=1e-5)
 
 
 @pytest.mark.parametrize("form", [sparse.csr_matrix, sparse.csc_matrix, np.asfortranarray])

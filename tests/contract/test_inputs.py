@@ -216,6 +216,7 @@ class TestStorage:
         return trained.predict(soft=True).to_numpy()
 
 
+@pytest.mark.filterwarnings("ignore:The expression of the cells adds up")  # of ones, it does not
 @pytest.mark.parametrize("dtype", ["float16", "bool", "int8", "uint8", "int64"])
 def test_narrow_and_whole_types(model, query, dtype):
     values = values_of(query)

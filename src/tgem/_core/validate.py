@@ -27,6 +27,14 @@ def check_positive(name: str, value: float) -> None:
         raise ValueError(msg)
 
 
+def check_dropout(value: object) -> None:
+    """Raise unless `value` is a share below 1, or None."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0 <= value < 1):  # type: ignore[operator]
+        msg = f"Expected `dropout` to be at least 0 and below 1, got {value!r}."
+        raise ValueError(msg)
+
+
 def check_count(name: str, value: object) -> None:
     """Raise unless `value` is a whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:

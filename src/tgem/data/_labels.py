@@ -70,6 +70,15 @@ class LabelField(Field):
                 f"`unlabeled_category={missing[0]!r}`, or replace it by NaN."
             )
             warn(msg, TrainingWarning)
+        unlabeled = self._unlabeled_category
+        if unlabeled is not None and unlabeled not in set(column.dropna()):
+            alike = [label for label in labels if str(label).lower() == str(unlabeled).lower()]
+            hint = f" Did you mean {alike[0]!r}, which is a class now?" if alike else ""
+            msg = (
+                f"No cell has the label unlabeled_category={unlabeled!r} in "
+                f"adata.obs[{self.attr_key!r}].{hint}"
+            )
+            warn(msg, TrainingWarning)
         n_unlabeled = int((codes_of(column, labels) == UNLABELED).sum())
         if n_unlabeled and self._unlabeled_category is None:
             msg = (

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scvi.data import AnnDataManager
 
-from tgem._core.errors import TrainingWarning, warn
+from tgem._core.errors import GeneAlignmentWarning, TrainingWarning, quiet, warn
 from tgem._core.scvi_compat import parse_device_args
 from tgem._core.validate import cell_indices
 from tgem.model._base._saving import read_saved, write_saved
@@ -146,9 +147,12 @@ class SupervisedModel(TrainedModel):
             setup_args = {
                 key: saved.registry[key] for key in saved.registry if key.startswith("setup_")
             }
-            cls._register(adata, setup_args | {"model_name": cls.__name__}, saved.registry)
+            with quiet(GeneAlignmentWarning):  # said below, when it is known what stands in
+                cls._register(adata, setup_args | {"model_name": cls.__name__}, saved.registry)
         model = cls(adata=adata, registry=saved.registry, **saved.init_params)
         saved.restore(model)
+        if adata is not None:
+            model._dataset(None)
         _, _, torch_device = parse_device_args(
             accelerator, device, return_device="torch", validate_single_device=True
         )
@@ -169,3 +173,20 @@ class SupervisedModel(TrainedModel):
         scvi-tools' registry: genes, categories, arguments of the set-up.
         """
         return read_saved(Path(dir_path)).registry
+
+    @staticmethod
+    def view_setup_args(dir_path: str | Path) -> None:
+        """Print how the training data of a saved model were set up.
+
+        Parameters
+        ----------
+        dir_path
+            Folder that :meth:`save` wrote.
+        """
+        AnnDataManager.view_setup_method_args(read_saved(Path(dir_path)).registry)
+
+    @classmethod
+    def convert_legacy_save(cls, *args: Any, **kwargs: Any) -> None:
+        """Refuse, whatever the `args` and `kwargs`: there is no other format to convert."""
+        msg = f"{cls.__name__} has no other format: `{cls.__name__}.load(folder)` reads its models."
+        raise NotImplementedError(msg)

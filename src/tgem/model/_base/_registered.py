@@ -13,7 +13,7 @@ from anndata import AnnData
 from scvi.data import AnnDataManagerValidationCheck
 from scvi.model.base import BaseModelClass
 
-from tgem._core.errors import TgemWarning
+from tgem._core.errors import GeneAlignmentWarning, TgemWarning
 from tgem._core.random import seeded
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
 from tgem._core.validate import cell_indices, check_data
@@ -121,7 +121,11 @@ class RegisteredModel(BaseModelClass):
         """Rows of any data set, genes in the model's order; the data stay as they are."""
         data = self._data(adata)
         states = self._states()
-        if adata is not None and adata is not self.adata:
+        with warnings.catch_warnings():
+            if data is self.adata:  # it may have changed; of the values themselves, set-up has said
+                for category in TgemWarning.__subclasses__():
+                    if category is not GeneAlignmentWarning:
+                        warnings.simplefilter("ignore", category)
             for field in self._fields:
                 if not field.is_empty:
                     state = states[field.registry_key]

@@ -23,7 +23,12 @@ from tgem.model._base._split_record import (
     warn_of_seen,
 )
 from tgem.model._base._unchanged import unchanged_if_it_fails
-from tgem.train import SupervisedTrainingPlan, check_early_stopping, fit
+from tgem.train import (
+    SupervisedTrainingPlan,
+    check_early_stopping,
+    check_trainer_arguments,
+    fit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,10 +89,10 @@ class TrainedModel(ReadingModel):
     ) -> None:
         """Train the model; a second call goes on from the weights of the first, with its split.
 
-        A second call draws a new split only if it names a `split_key` or other shares, or if the
-        data have changed; it warns if cells to validate or test on were trained on before. If it
-        fails, the model is the one that it was.
-        Interrupting a run (Ctrl-C, or stop in a notebook) keeps the weights reached so far.
+        A second call draws a new split only if it names one or other shares, or if the data have
+        changed; it warns if cells to validate or test on were trained on before. If it fails, the
+        model is the one that it was.
+        Interrupting a run (Ctrl-C, or stop in a notebook) keeps the weights of the epochs so far.
 
         Parameters
         ----------
@@ -104,8 +109,8 @@ class TrainedModel(ReadingModel):
             split of your own; :func:`tgem.pp.split` writes one that keeps donors together. It
             replaces the two shares.
         seed
-            Decides initial weights, split, order of the cells and dropout: the same seed gives
-            the same model on one machine. The split is that of the first call's.
+            Decides initial weights, split (that of the first call), order of the cells, dropout:
+            one model on one machine, whatever ``scvi.settings.seed`` is.
         early_stopping
             Stop when ``validation_loss`` no longer falls (`early_stopping_patience`, by default
             45 epochs).
@@ -121,7 +126,9 @@ class TrainedModel(ReadingModel):
         ------
         ValueError
             If the data have no labels, fewer than two classes, or a split without training cells;
-            for early stopping without validation cells, or a rate that is not above 0.
+            for early stopping without validation cells, a wrong rate or device, or checkpoints.
+        TypeError
+            For an argument that no trainer knows.
         """
         given = {
             "max_epochs": max_epochs,
@@ -129,12 +136,13 @@ class TrainedModel(ReadingModel):
             "train_size": train_size,
             "validation_size": validation_size,
         }
+        adata = self._data(None)
+        self._check_registered(adata)
         options = TRAINING_DEFAULTS | self._training_defaults()
         options |= {name: value for name, value in given.items() if value is not None}
         check_count("max_epochs", options["max_epochs"])
         check_count("batch_size", options["batch_size"])
-        adata = self._data(None)
-        self._check_registered(adata)
+        check_trainer_arguments(accelerator, devices, trainer_kwargs)
         record = self._split_record_of(split_key, options, given, seed=seed)
         split = record.split
         check_early_stopping(split, early_stopping=early_stopping)
@@ -177,10 +185,8 @@ class TrainedModel(ReadingModel):
         """Draw a split or keep that of earlier calls, and add up which cells will be seen."""
         adata = self._data(None)
         dataset = FieldDataset(adata, self._fields, field_states(self.registry_))
-        cells, trainable = (
-            digests_of_names(adata.obs_names),
-            digest_of_flags(self._trainable(dataset)),
-        )
+        cells = digests_of_names(adata.obs_names)
+        trainable = digest_of_flags(self._trainable(dataset))
         earlier = self._split_record if self.is_trained_ else None
         if earlier is not None and earlier.cells not in (cells, NOT_SAVED):
             earlier = earlier.on(adata.obs_names)  # positions mean other cells

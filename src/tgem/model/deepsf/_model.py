@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mudata import MuData
 
 from tgem._core.scvi_compat import field_states
-from tgem._core.validate import check_choice, check_count
+from tgem._core.validate import check_choice, check_count, check_dropout
 from tgem.data import Field, GeneField, IsoformField
 from tgem.model.deepsf._context import GeneContext
 from tgem.model.deepsf._interpreted import InterpretedModel
@@ -80,6 +80,7 @@ class DeepSF(InterpretedModel):
         registry: dict[str, Any] | None = None,
         adata: MuData | None = None,
     ) -> None:
+        check_dropout(dropout)
         mdata = adata if mdata is None else mdata
         self._given: dict[str, Any] = {
             "decoder": decoder,

@@ -8,7 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
-from tgem._core.validate import check_choice, check_data
+from tgem._core.validate import check_choice, check_data, check_dropout
 from tgem.data import GRIDS, CellTypeField, ExpressionTargetField, Field, GridField
 from tgem.model.epiattention import _genes
 from tgem.model.epiattention._cross_validation import CrossValidatedEpigenome
@@ -84,6 +84,7 @@ class EpiAttention(CrossValidatedEpigenome):
     ) -> None:
         check_choice("task", task, TASKS)
         check_choice("preset", preset, PRESETS)
+        check_dropout(dropout)
         self._task, self._preset = task, PRESETS[preset]
         self._module_options = self._preset.module | (
             {} if dropout is None else {"dropout": dropout}

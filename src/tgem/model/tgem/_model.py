@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from tgem._core.errors import listed
-from tgem._core.validate import check_choice, check_count
+from tgem._core.validate import check_choice, check_count, check_dropout
 from tgem.data import FeatureField, Field, FieldDataset, LabelField, check_log_normalized
 from tgem.model.tgem._class_queries import ClassQueryModule
 from tgem.model.tgem._class_space import ClassSpaceModel
@@ -71,6 +71,7 @@ class TGEM(ClassSpaceModel):
         registry: dict[str, Any] | None = None,
     ) -> None:
         check_choice("preset", preset, PRESETS)
+        check_dropout(dropout)
         sizes = {"n_layers": n_layers, "n_heads": n_heads, "dropout": dropout}
         self._preset = PRESETS[preset]
         self._module_options = self._preset.module | {

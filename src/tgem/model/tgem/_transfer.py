@@ -12,9 +12,9 @@ import torch
 from scipy.special import softmax
 
 from tgem._core.scvi_compat import SETUP_ARGS
-from tgem.data import STAND_IN, FieldDataset, ShiftedDataset, Split
-from tgem.model._base import SummarizedClassifier
+from tgem.data import FieldDataset, ShiftedDataset
 from tgem.model.tgem._levels import blocks
+from tgem.model.tgem._remembering import RememberingModel
 from tgem.model.tgem._transfer_alignment import find_shift
 from tgem.model.tgem._transfer_cells import (
     GivenCells,
@@ -25,7 +25,6 @@ from tgem.model.tgem._transfer_cells import (
     weighted_sums,
 )
 from tgem.model.tgem._transfer_judges import combined, correlations, gene_weights
-from tgem.model.tgem._transfer_reference import TransferReference, describe_training_cells
 from tgem.model.tgem._transfer_report import describe_batches
 from tgem.model.tgem._transferred import Transferred
 
@@ -33,49 +32,16 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from tgem.model.tgem._transfer_alignment import Shift
+    from tgem.model.tgem._transfer_reference import TransferReference
     from tgem.model.tgem._typing_module import TypingModule
 
     Array = np.ndarray[Any, Any]
 
-REFERENCE = "transfer_reference."  # before the names of what is saved
 
-
-class TransferableModel(SummarizedClassifier):
-    """A typing model that remembers its training cells well enough to meet another data set."""
+class TransferableModel(RememberingModel):
+    """A typing model that can meet another data set."""
 
     module: TypingModule
-    _of_training: TransferReference | None = None
-
-    def _after_training(self, dataset: FieldDataset, split: Split, *, seed: int) -> None:
-        self._of_training = describe_training_cells(
-            lambda cells: dataset.read(self._features, cells),
-            split.train,
-            dataset.read(self._labels, split.train),
-            n_classes=len(self.classes),
-        )
-        super()._after_training(dataset, split, seed=seed)
-
-    def _beside_weights(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        described, arrays = super()._beside_weights()
-        own = {} if self._of_training is None else self._of_training.arrays()
-        return described, arrays | {f"{REFERENCE}{name}": own[name] for name in own}
-
-    def _restore_beside_weights(self, described: dict[str, Any], arrays: dict[str, Array]) -> None:
-        own = {
-            name.removeprefix(REFERENCE): values
-            for name, values in arrays.items()
-            if name.startswith(REFERENCE)
-        }
-        self._of_training = TransferReference(**own) if own else None
-        others = {name: arrays[name] for name in arrays if not name.startswith(REFERENCE)}
-        super()._restore_beside_weights(described, others)
-
-    def _states(self) -> dict[str, Any]:
-        states = super()._states()
-        if self._of_training is not None:
-            stand_in = {STAND_IN: self._of_training.gene_mean}
-            states[self._features] = states[self._features] | stand_in
-        return states
 
     @abstractmethod
     def _latent_of(self, dataset: FieldDataset, cells: Array, batch_size: int | None) -> Array:
@@ -146,7 +112,7 @@ class TransferableModel(SummarizedClassifier):
             unlabeled_category=self.registry_[SETUP_ARGS]["unlabeled_category"],
         )
         given = GivenCells(batches, labels, names)
-        dataset = self._dataset(adata)
+        dataset = super()._dataset(adata)  # totals are looked at batch by batch
         genes = self.align_genes(data)
         found = genes.columns >= 0
         shift = self._find_shift(dataset, found, given, batch_size=batch_size)
@@ -171,6 +137,7 @@ class TransferableModel(SummarizedClassifier):
                 given,
                 shift=shift,
                 confidence=probabilities.to_numpy().max(axis=1),
+                check_totals=self._has_logarithms(),
             ),
             genes,
             self._weight_of(found),

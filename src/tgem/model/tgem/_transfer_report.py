@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tgem._core.errors import ExpressionWarning, listed, warn
+from tgem._core.errors import listed
 from tgem.model.tgem._levels import BLOCK
+from tgem.model.tgem._totals import is_unusual, totals_of, warn_of_totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-USUAL_TOTALS = (1 / 3, 3.0)  # of cells normalised as the training cells were
-
 
 def describe_batches(
     read: Callable[[Array], Array],
@@ -29,6 +28,7 @@ def describe_batches(
     *,
     shift: Shift,
     confidence: Array,
+    check_totals: bool,
 ) -> pd.DataFrame:
     """What was found in each batch; warns of totals that differ from the training cells'.
 
@@ -44,12 +44,14 @@ def describe_batches(
         What was added to each batch.
     confidence
         Probability of each cell's label.
+    check_totals
+        Whether values are logarithms, whose totals can be compared.
     """
     detected, totals = [], []
     for start in range(0, len(confidence), BLOCK):
         values = read(np.arange(start, min(start + BLOCK, len(confidence))))
         detected.append((values > 0).sum(axis=1))
-        totals.append(np.expm1(np.minimum(values, 50.0)).sum(axis=1, dtype=np.float64))
+        totals.append(totals_of(values))
     in_training = max(float(reference.gene_total.sum()), 1e-12)
     per_cell = pd.DataFrame(
         {
@@ -65,14 +67,7 @@ def describe_batches(
     table["genes_detected_in_training"] = float(reference.gene_detected.sum())
     table["shift"] = np.sqrt((shift.offsets**2).mean(axis=1))
     table["shift_kept"] = shift.kept
-    low, high = USUAL_TOTALS
-    unusual = table.index[(table["relative_total"] < low) | (table["relative_total"] > high)]
-    if len(unusual) and reference.gene_total.min() >= 0:
-        msg = (
-            f"The expression of {listed(unusual)} adds up to "
-            f"{table.loc[unusual[0], 'relative_total']:.2g} times what it does in the training "
-            "cells, over the same genes. Normalise to the same total, such as "
-            "`sc.pp.normalize_total(adata, target_sum=1e4)`, over all genes that were measured."
-        )
-        warn(msg, ExpressionWarning)
+    unusual = table.index[is_unusual(table["relative_total"])]
+    if len(unusual) and check_totals:
+        warn_of_totals(table.loc[unusual[0], "relative_total"], listed(unusual))
     return table
