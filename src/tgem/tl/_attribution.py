@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from tgem._core import keys
+from tgem._core.derived import remove_derived
 from tgem._core.tables import TABLES
 from tgem.tl._gene_rows import names_in_data, rows_of_data
 from tgem.tl._provenance import record, target_of
@@ -87,6 +88,9 @@ def attribution(
         method, baseline, exact class names, and how far the sums of the attributions are from the
         change of the logit, which is an error only for methods that promise to add up.
 
+    What was computed from earlier attributions under the same prefix is removed: ranked genes and
+    enriched gene sets.
+
     For GSEA, ``tgem.enrich.write_rnk_by_class(adata.varm["tgem_attribution"], folder)`` writes one
     ranked list per class.
 
@@ -121,6 +125,7 @@ def attribution(
     chosen = [label for label in model.classes if target in ("predicted", label)]
     summaries = _by_class(result, predicted, chosen)
     names = names_in_data(written, model)
+    remove_derived(written, keys.ATTRIBUTION, key_added)
     keys.ATTRIBUTION.write(written, result.values, key_added)
     for slot, table in summaries.items():
         slot.write(written, rows_of_data(table, written, names), key_added)

@@ -9,6 +9,7 @@ import pandas as pd
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.derived import remove_derived
 from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_count, check_data
@@ -96,7 +97,7 @@ def differential_regulation(
         that were tested), version.
 
     :func:`tgem.tl.enrich_targets` with ``of="differential_regulation"`` asks which gene sets the
-    genes of each factor belong to.
+    genes of each factor belong to. What it wrote for an earlier comparison is removed.
 
     Warns
     -----
@@ -152,6 +153,7 @@ def differential_regulation(
     kept = marked(table.head(n_edges).reset_index(drop=True), skill)
     kept.insert(0, "contrast", f"{names[0]} - {names[1]}")
     target = copied(mdata) if copy else mdata
+    remove_derived(target, keys.DIFFERENTIAL_REGULATION, key_added)
     keys.DIFFERENTIAL_REGULATION.write(target, kept, key_added)
     params = {
         "groups": np.array(names, dtype=object),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem._core.derived import READ_FROM
 from tgem._core.networks import network_key, network_params, network_prefix, read_network
 from tgem._core.validate import check_count, chosen_classes
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
@@ -141,6 +142,7 @@ def enrich_hubs(
         "method": "over_representation",
         "source": source,
         "network": network_key(prefix),
+        READ_FROM: network_key(prefix) if by_layer else keys.HUBS.key(prefix),
         "n_genes": int(n_genes),
         "max_fdr": max_fdr,
         "min_size": int(min_size),

@@ -10,9 +10,10 @@ from anndata import AnnData
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.derived import READ_FROM
 from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
-from tgem._core.networks import network_params, network_prefix, read_network
+from tgem._core.networks import network_key, network_params, network_prefix, read_network
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.tl._provenance import record
@@ -112,9 +113,11 @@ def enrich_targets(
     check_choice("of", of, ("network", "differential_regulation"))
     if of == "network":
         prefix = network_prefix(adata, key_added)
+        read_from = network_key(prefix)
         network, params = read_network(adata, prefix), network_params(adata, prefix)
     else:
         prefix = key_added or keys.DIFFERENTIAL_REGULATION.prefix
+        read_from = keys.DIFFERENTIAL_REGULATION.key(prefix)
         params = adata.uns.get(keys.DIFFERENTIAL_REGULATION.params_key(prefix), {})
         pairs = keys.DIFFERENTIAL_REGULATION.read(adata, prefix)
         network = pairs[pairs["fdr"] <= max_fdr].assign(target=pairs["gene"])
@@ -136,6 +139,7 @@ def enrich_targets(
     settings = {
         "method": "over_representation",
         "source": "targets",
+        READ_FROM: read_from,
         "of": of,
         "n_sources": int(n_sources),
         "min_targets": int(min_targets),

@@ -9,6 +9,7 @@ import pandas as pd
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.derived import READ_FROM
 from tgem._core.errors import RegulationWarning, warn
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_choice, check_data
@@ -161,6 +162,7 @@ def evaluate_regulation(
         "verdict": found.verdict,
         "reading": found.reading,
         "scores": scores if isinstance(scores, str) else "table",
+        READ_FROM: keys.REGULATION.key(key_added) if isinstance(scores, str) else "table",
         **found.counts,
         "n_genes_of_evidence": given[0],
         "n_factors_of_evidence": given[1],

@@ -8,6 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.derived import remove_derived
 from tgem._core.mudata_compat import copied
 from tgem._core.networks import (
     network_key,
@@ -124,6 +125,8 @@ def hubs(
         ``permutation``, ``class``, ``gene``, ``out_degree``, ``in_degree``, ``out_strength``,
         ``in_strength``.
 
+    Gene sets of earlier hubs are removed.
+
     Raises
     ------
     KeyError
@@ -197,6 +200,7 @@ def hubs(
     if "reliable" in network:
         params |= reliability_of(network_params(adata, prefix))
         found = found.assign(reliable=share_of_reliable(found, network, direction))
+    remove_derived(target, keys.HUBS, prefix)
     keys.HUBS.write(target, found, prefix)
     record(target, keys.HUBS, prefix, params)
     return target if copy else None

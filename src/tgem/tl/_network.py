@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tgem._core import keys
+from tgem._core.derived import write_network
 from tgem._core.errors import AttentionWarning, warn
 from tgem._core.networks import SMALL_SHARE, is_idle
 from tgem._core.validate import cell_indices
@@ -103,6 +104,9 @@ def network(
         the change of the logit that is explained and the ``residual``, by how much a cell's edges
         miss it at most.
 
+    If another network was there, what was computed from it is removed: hubs, communities,
+    significance of edges, stability, and gene sets of these.
+
     Raises
     ------
     RuntimeError
@@ -148,7 +152,7 @@ def network(
         measured = np.sort(generator.choice(measured, size=SHARE_CELLS, replace=False))
     shares = model.get_attention_share(adata, measured, seed=seed)
     medians = _medians(shares[list(SHARES)].to_numpy(), generator)
-    keys.NETWORK.write(target, found.edges, key_added)
+    write_network(target, keys.NETWORK, found.edges, key_added)
     record(
         target,
         keys.NETWORK,

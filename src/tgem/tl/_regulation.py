@@ -8,6 +8,7 @@ import numpy as np
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.derived import remove_derived, write_network
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_count, check_data
 from tgem.tl._held_out_skill import (
@@ -71,7 +72,7 @@ def regulation(
         ``mdata["isoform"].uns["deepsf_attribution"]["factors"]``;
     ``mdata["isoform"].varm["deepsf_attribution_score"]``, ``..._t``
         the same shape: mean DeepLIFT score (effect times distance from the reference), and that
-        mean over its standard error;
+        mean over its standard error, absent with a single sample;
     ``mdata["gene"].varm["deepsf_attribution"]``, ``mdata["gene"].varm["deepsf_attribution_max"]``
         genes x factors, float32: root mean square over the gene's isoforms, and the largest
         absolute effect. The largest grows with the number of isoforms even where no factor does
@@ -89,6 +90,10 @@ def regulation(
         reference, number of samples, completeness residual, what reliability was assessed on and
         numbers of reliable edges and genes, ``genes`` (those that could have been targets, the
         background of :func:`tgem.tl.enrich_targets`), version.
+
+    What was computed from earlier effects is removed, an evaluation of regulation, and, if another
+    network was there, what was computed from that: hubs, communities, significance of edges, and
+    gene sets of targets.
 
     Warns
     -----
@@ -140,6 +145,7 @@ def regulation(
     }
     genes_at = dict(zip(model.gene_names, model.positions(mdata, "gene"), strict=True))
     target = copied(mdata) if copy else mdata
+    remove_derived(target, keys.REGULATION, key_added)
     isoforms = target[model.modalities["isoform"]]
     genes = target[model.modalities["gene"]]
     names = {"factors": np.asarray(found.factors, dtype=object)}
@@ -148,12 +154,13 @@ def regulation(
     keys.REGULATION.write(isoforms, _rows(found.effect, columns, isoforms.n_vars), key_added)
     score = _rows(found.mean, columns, isoforms.n_vars)
     keys.REGULATION_SCORE.write(isoforms, score, key_added)
+    keys.REGULATION_STATISTIC.remove(isoforms, key_added)  # a single sample has none
     if found.t_statistic is not None:
         statistic = _rows(found.t_statistic, columns, isoforms.n_vars)
         keys.REGULATION_STATISTIC.write(isoforms, statistic, key_added)
     for slot, scores in by_gene.items():
         slot.write(genes, _gene_rows(scores, genes_at, genes.n_vars), key_added)
-    keys.REGULATION_NETWORK.write(target, network, key_added)
+    write_network(target, keys.REGULATION_NETWORK, network, key_added)
     target.uns.pop(keys.REGULATION_SKILL.key(key_added), None)  # of another model
     if skill.by_gene is not None:
         keys.REGULATION_SKILL.write(target, skill.by_gene, key_added)

@@ -8,6 +8,7 @@ from anndata import AnnData
 from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.derived import write_network
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_data
 from tgem.tl._provenance import record
@@ -63,6 +64,9 @@ def regulatory_network(
     ``.uns["epi_network_params"]``
         method, number of edges asked for, tgem's version.
 
+    If another network was there, what was computed from it is removed: hubs, communities,
+    significance of edges, and gene sets of targets.
+
     Raises
     ------
     RuntimeError
@@ -90,7 +94,7 @@ def regulatory_network(
     check_data(mdata, AnnData | MuData)
     network = model.get_factor_network(mdata, n_edges=n_edges, method=method, n_steps=n_steps)
     target = copied(mdata) if copy else mdata
-    keys.REGULATORY_NETWORK.write(target, network, key_added)
+    write_network(target, keys.REGULATORY_NETWORK, network, key_added)
     params = {
         "model": type(model).__name__,
         "sources": "factors",

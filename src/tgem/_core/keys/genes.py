@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tgem._core.keys import networks, splicing
 from tgem._core.keys.slot import Slot
 
 ATTRIBUTION = Slot(
@@ -48,6 +49,7 @@ RANKING = Slot(
     "{prefix}_rank_genes",
     "long DataFrame: class, gene, rank, mean and median attribution, share of cells expressing it",
     "tgem.tl.rank_genes",
+    derived_from=(ATTRIBUTION.pattern,),
 )
 ABLATION = Slot(
     "uns",
@@ -88,6 +90,11 @@ ENRICHMENT = Slot(
     "{prefix}_enrichment",
     "gseapy's table (its columns depend on the method), with `class` and `source` added",
     "tgem.tl.enrich",
+    derived_from=(
+        ATTRIBUTION.pattern,
+        networks.NETWORK.pattern,
+        splicing.DIFFERENTIAL_REGULATION.pattern,
+    ),
 )
 
 

@@ -17,6 +17,7 @@ HUBS = Slot(
     "long DataFrame: class, gene (or factor), degree, strength, rank, p_value, fdr (both missing "
     "without a null), reliable (share of its edges, where the network says so)",
     "tgem.tl.hubs",
+    derived_from=(NETWORK.pattern,),
 )
 HUBS_NULL = Slot(
     "uns",
@@ -30,12 +31,14 @@ HUBS_ENRICHMENT = Slot(
     "{prefix}_hubs_enrichment",
     "gene sets of hubs: class, layer, source (hubs, layers) and gseapy's columns",
     "tgem.tl.enrich_hubs",
+    derived_from=(HUBS.pattern, NETWORK.pattern),
 )
 EDGE_SIGNIFICANCE = Slot(
     "uns",
     "{prefix}_edge_significance",
     "the network with p_value and fdr of each edge, against networks of the same degrees",
     "tgem.tl.edge_significance",
+    derived_from=(NETWORK.pattern,),
 )
 COMMUNITIES = Slot(
     "uns",
@@ -43,6 +46,7 @@ COMMUNITIES = Slot(
     "long DataFrame: class, gene, community, size; how modular each class's network is, and its "
     "p-value, in `.uns[key + '_params']['classes']`",
     "tgem.tl.communities",
+    derived_from=(NETWORK.pattern,),
 )
 STABILITY = Slot(
     "uns",
@@ -50,6 +54,7 @@ STABILITY = Slot(
     "long DataFrame: class, layer, source, target, frequency (share of the trainings whose "
     "network has the edge), weight, same_sign, in_network",
     "tgem.tl.stability",
+    derived_from=(NETWORK.pattern,),
 )
 STABILITY_HUBS = Slot(
     "uns",
@@ -57,6 +62,7 @@ STABILITY_HUBS = Slot(
     "long DataFrame: class, gene, frequency (share of the trainings in which the gene is among "
     "the largest hubs), mean_rank",
     "tgem.tl.stability",
+    derived_from=(NETWORK.pattern,),
 )
 NETWORK_DIFFERENCE = Slot(
     "uns",

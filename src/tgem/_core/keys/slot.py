@@ -24,6 +24,7 @@ class Slot:
     content: str
     written_by: str
     prefix: str = PREFIX  # where a call names none
+    derived_from: tuple[str, ...] = ()  # patterns of the slots it may be computed from
 
     def key(self, prefix: str | None = None) -> str:
         """Key inside the container; raises for a prefix that no file can hold."""

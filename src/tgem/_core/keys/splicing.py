@@ -80,6 +80,7 @@ REGULATION_EVALUATION = Slot(
     "`.uns[key + '_params']`",
     "tgem.tl.evaluate_regulation",
     prefix=SPLICING_PREFIX,
+    derived_from=(REGULATION.pattern,),
 )
 REGULATION_EVALUATION_GROUPS = Slot(
     "uns",
@@ -88,6 +89,7 @@ REGULATION_EVALUATION_GROUPS = Slot(
     "average_precision, n_positive, n_negative",
     "tgem.tl.evaluate_regulation",
     prefix=SPLICING_PREFIX,
+    derived_from=(REGULATION_EVALUATION.pattern,),
 )
 REGULATION_EVALUATION_ADDED = Slot(
     "uns",
@@ -96,4 +98,5 @@ REGULATION_EVALUATION_ADDED = Slot(
     "with_score, gain and its interval",
     "tgem.tl.evaluate_regulation",
     prefix=SPLICING_PREFIX,
+    derived_from=(REGULATION_EVALUATION.pattern,),
 )
