@@ -1,9 +1,14 @@
 """Ranking of genes, and whether the attributed genes matter."""
 
+from copy import copy
+
+import anndata as ad
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
+import torch
 
 import tgem
 from tgem._core import keys
@@ -120,6 +125,32 @@ class TestAblation:
     def test_shuffled_weights_give_other_attributions(self, ablated):
         assert ablated.uns[keys.ABLATION.params_key()]["shuffled_correlation"] < 0.5
 
+    @pytest.mark.parametrize("by", ["class", "cell"])
+    def test_the_shuffled_model_explains_the_same_class(self, explained, monkeypatch, by):
+        """A model that differs only in its choice of class has the same attributions of it."""
+        model, adata = explained
+        other = copy(model)
+        other._outputs = lambda *cells: model._outputs(*cells) + 1e6 * (np.arange(4) == 0)
+        monkeypatch.setattr(model, "with_shuffled_weights", lambda _: other, raising=False)
+        options = {"fractions": [0.1], "n_random": 1, "copy": True, "indices": range(90)}
+        found = tgem.tl.ablation(adata, model, by=by, **options)
+        assert found.uns[keys.ABLATION.params_key()]["shuffled_correlation"] == pytest.approx(1)
+
+    def test_constant_attributions_are_not_called_unlike(self, explained, monkeypatch, tmp_path):
+        model, adata = explained
+        other = model.with_shuffled_weights(0)
+        with torch.no_grad():
+            for weight in other.module.parameters():
+                weight.zero_()
+        monkeypatch.setattr(model, "with_shuffled_weights", lambda _: other, raising=False)
+        options = {"fractions": [0.1], "n_random": 1, "copy": True, "indices": range(60)}
+        found = tgem.tl.ablation(adata, model, **options)
+        found.write_h5ad(tmp_path / "cells.h5ad")
+        read = ad.read_h5ad(tmp_path / "cells.h5ad")
+        assert np.isnan(read.uns[keys.ABLATION.params_key()]["shuffled_correlation"])
+        assert len(tgem.pl.ablation(read, show=False)) == 2
+        plt.close("all")
+
     def test_by_cell(self, explained):
         model, adata = explained
         changed = tgem.tl.ablation(
@@ -149,6 +180,22 @@ class TestAblation:
 
 
 class TestOptionsOfAttribution:
+    def test_a_target_for_each_cell(self, explained):
+        model, adata = explained
+        targets = model.classes[[0, 1, 2, 1]]
+        found = model.get_attributions(adata, range(4), target=targets, n_steps=8)
+        np.testing.assert_array_equal(model.classes[found.targets], targets)
+        for cell, label in enumerate(targets):
+            alone = model.get_attributions(adata, [cell], target=label, n_steps=8).values
+            values = found.values[[cell]].toarray()
+            np.testing.assert_allclose(values, alone.toarray(), rtol=1e-4, atol=1e-6)
+        with pytest.raises(
+            ValueError, match=r"each of the 4 cells, found an array of shape \(3,\)"
+        ):
+            model.get_attributions(adata, range(4), target=targets[:3])
+        with pytest.raises(ValueError, match=r"`target` to be one of .*'alien'"):
+            model.get_attributions(adata, [0], target=np.array(["alien"]))
+
     def test_layer(self, explained):
         model, adata = explained
         shuffled = adata[:20, ::-1].copy()

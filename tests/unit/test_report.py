@@ -375,6 +375,14 @@ class TestWords:
         assert "do not find what this model needs" in words
         assert "much like those of a model with shuffled weights" in words
 
+    def test_likeness_to_shuffled_weights_that_is_not_defined(self, read):
+        adata = only("ablation")
+        params = {"area_deletion": 0.2, "shuffled_correlation": np.nan}
+        adata.uns[keys.ABLATION.params_key()] = params
+        words = read(adata).words["ablation"]
+        assert "not defined" in words
+        assert "whether they come from training was not shown" in words
+
     def test_provenance_holds_every_setting(self, read):
         rows = read(only("history", "stability")).rows["provenance"]
         assert ["tgem_history", "model", "TGEM"] in rows

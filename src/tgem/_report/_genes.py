@@ -89,13 +89,15 @@ def ablation(adata: AnnData, prefix: str) -> Section:
         "area_insertion": "accuracy gained by inserting them",
         "shuffled_correlation": "rank correlation with a model of shuffled weights",
     }
-    values = {text: float(params[name]) for name, text in names.items() if name in params}
+    values: dict[str, float | str] = {
+        text: float(params[name]) for name, text in names.items() if name in params
+    }
     body = paragraph(
         "If the attributions name the genes that decide, deleting those with the largest ones "
         "costs more accuracy than deleting random genes, and inserting them gives more back."
     )
-    area = values.get(names["area_deletion"], np.nan)
-    shuffled = values.get(names["shuffled_correlation"], np.nan)
+    area = float(params.get("area_deletion", np.nan))
+    shuffled = float(params.get("shuffled_correlation", np.nan))
     if area <= 0:
         body += notice(
             "Deleting the top genes costs no more accuracy than deleting random genes: the "
@@ -107,6 +109,12 @@ def ablation(adata: AnnData, prefix: str) -> Section:
             "The attributions are much like those of a model with shuffled weights: they show the "
             "data more than what was learnt.",
             kind="warning",
+        )
+    if "shuffled_correlation" in params and np.isnan(shuffled):
+        values[names["shuffled_correlation"]] = "not defined"
+        body += hint(
+            "The attributions of this model, or of the one with shuffled weights, are the same "
+            "for all genes: whether they come from training was not shown."
         )
     body += cards(values) if values else ""
     body += figure(plot_ablation, adata, key_added=prefix, show=False, label="Ablation of genes")

@@ -101,7 +101,8 @@ class ExplainedClassifier(ClassifierModel):
         method
             A name in :data:`tgem.attr.METHODS`.
         target
-            ``"predicted"``, each cell's own predicted label, or one label for all cells.
+            ``"predicted"``, each cell's own predicted label; one label for all cells; or an array
+            with a label for each cell.
         baseline
             What to compare a cell with: ``"zero"``, nothing expressed; ``"mean"``, the mean cell
             of the data; or a label, the mean of the cells that the model gives it.
@@ -121,15 +122,12 @@ class ExplainedClassifier(ClassifierModel):
         Raises
         ------
         ValueError
-            For an unknown class, method or baseline.
+            For an unknown class, method or baseline, or another number of targets than cells.
         """
-        targets = self._outputs(adata, indices, None).argmax(axis=1)
-        if not (isinstance(target, str) and target == PREDICTED):
-            targets = np.full(len(targets), self._code("target", target, (PREDICTED,)))
         return self._attribute(
             adata,
             indices,
-            targets.astype(np.int64),
+            self._targets(adata, indices, target),
             reference=self._reference(adata, baseline),
             method=method,
             n_steps=n_steps,
@@ -137,13 +135,30 @@ class ExplainedClassifier(ClassifierModel):
             seed=seed,
         )
 
-    def _code(self, name: str, label: Any, words: tuple[str, ...]) -> int:
+    def _targets(self, adata: AnnData | None, indices: Cells, target: Any) -> np.ndarray[Any, Any]:
+        """Position among the classes of the label that is explained in each cell."""
+        targets: np.ndarray[Any, Any] = self._outputs(adata, indices, None).argmax(axis=1)
+        if isinstance(target, np.ndarray):
+            if target.shape != targets.shape:
+                msg = (
+                    f"Expected one `target` for each of the {len(targets)} cells, found an array "
+                    f"of shape {target.shape}. Pass one label, or one for each cell."
+                )
+                raise ValueError(msg)
+            codes = {label: self._code("target", label) for label in np.unique(target)}
+            targets = np.array([codes[label] for label in target])
+        elif not (isinstance(target, str) and target == PREDICTED):
+            targets = np.full(len(targets), self._code("target", target, (PREDICTED,)))
+        return targets.astype(np.int64)
+
+    def _code(self, name: str, label: Any, words: tuple[str, ...] = ()) -> int:
         """Position of a label among the classes."""
         known = np.flatnonzero(self.classes == label)
         if known.size == 0:
+            special = f"{' or '.join(map(repr, words))}, or " if words else ""
             msg = (
-                f"Expected `{name}` to be {' or '.join(map(repr, words))}, or one of "
-                f"{listed(self.classes, 40)}, got {label!r}."
+                f"Expected `{name}` to be {special}one of {listed(self.classes, 40)}, got "
+                f"{label!r}."
             )
             raise ValueError(msg)
         return int(known[0])
