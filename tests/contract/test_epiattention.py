@@ -17,7 +17,7 @@ from anndata import AnnData
 from scipy import sparse
 
 import tgem
-from tgem._core.errors import PreparationWarning, TrainingWarning
+from tgem._core.errors import MeasurementWarning, PreparationWarning, TrainingWarning
 from tgem.model import EpiAttention
 
 pytestmark = [
@@ -131,6 +131,23 @@ class TestSetup:
     def test_anndata_without_names_of_measurements(self):
         with pytest.raises(KeyError, match=r"'mark' and 'bin' \(histone\)"):
             EpiAttention.setup_anndata(AnnData(np.ones((3, 2), dtype=np.float32)))
+
+    def test_genes_that_only_the_names_tell_apart(self):
+        mdata = make_data()
+        symbols = mdata.obs["gene_id"].to_numpy()
+        mdata.obs = mdata.obs[["cell_type", "expression"]].assign(symbol=symbols)
+        for table in mdata.mod.values():
+            del table.obs["gene_id"]
+        with pytest.warns(TrainingWarning, match=r"'GENE\S+\|A'.* `gene_key='symbol'`") as said:
+            EpiAttention.setup_mudata(mdata, **KEYS)
+        assert len(said) == 1
+        unnamed = mdata.copy()
+        del unnamed.obs["symbol"]
+        with pytest.warns(TrainingWarning, match=r"Write the gene .* into .obs\['gene_id'\]"):
+            EpiAttention.setup_mudata(unnamed, **KEYS)
+        mdata.obs["chrom"] = [name.split("|")[0][-1] for name in mdata.obs_names]
+        for options in ({"gene_key": "symbol"}, {"group_key": "chrom"}, {"cell_type_key": None}):
+            EpiAttention.setup_mudata(mdata, **(KEYS | options))  # does not warn
 
     def test_incomplete_grid(self, data):
         table = data["histone"][:, 1:].copy()
@@ -300,7 +317,7 @@ class TestTraining:
     def test_the_best_epoch_is_kept(self):
         mdata = make_data()
         model = trained_on(mdata, max_epochs=6, train={"plan_kwargs": {"lr": 0.05}})
-        inputs = next(iter(model._read(None, model.validation_indices, None)))
+        inputs = next(model._read(None, model.validation_indices, None).batches)
         targets = torch.from_numpy(
             model._dataset(None).read("expression", model.validation_indices)
         )
@@ -456,8 +473,11 @@ class TestMissing:
         some = np.arange(60) < 4
         changed = {name: without_values(table, some) for name, table in data.mod.items()}
         other = rebuilt(data, **changed)
-        with pytest.raises(ValueError, match=r"measured in some modality.*4 of a batch"):
-            model.predict(other)
+        with pytest.warns(MeasurementWarning, match=r"4 of 60 observations were measured in no"):
+            predicted = model.predict(other, soft=True)
+        np.testing.assert_array_equal(np.isnan(predicted), some)
+        with pytest.raises(ValueError, match=r"measured in some modality.*none among 4"):
+            model.predict(other, range(4))
         np.testing.assert_allclose(
             model.predict(other, range(4, 60), soft=True),
             model.predict(soft=True)[4:],

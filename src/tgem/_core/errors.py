@@ -51,6 +51,10 @@ class GenomeWarning(TgemWarning):
     """Genes, chromosomes or bases that a file lacks, or names more than once."""
 
 
+class MeasurementWarning(TgemWarning):
+    """Genes of which nothing was measured have no result."""
+
+
 class PreparationWarning(TgemWarning):
     """Data do not say how they were prepared, where a model's training data did."""
 

@@ -12,6 +12,7 @@ from tgem._core import keys
 from tgem._core.progress import track
 from tgem._core.tables import ALL, ALL_CELLS
 from tgem._core.validate import check_choice, check_count
+from tgem.tl._expected_model import check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def ablation(
     >>> adata.uns["tgem_ablation_params"]["area_deletion"] > 0
     True
     """
+    check_model(model, "TGEM", base="ExplainedClassifier")
     check_choice("by", by, ("class", "cell"))
     check_count("n_random", n_random)
     shares = _checked(fractions)

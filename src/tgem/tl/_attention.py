@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tgem._core import keys
+from tgem.tl._expected_model import ATTENTION, check_model
 from tgem.tl._gene_rows import names_in_data, rows_of_data, warn_of_rows
 from tgem.tl._provenance import record, target_of
 
@@ -104,6 +105,7 @@ def attention(
     >>> adata.varm["tgem_attention_layer1"].shape
     (60, 4)
     """
+    check_model(model, "TGEM", base="SummarizedClassifier", question=ATTENTION)
     target = target_of(adata, copy=copy)
     found = model.get_attention_summary(adata, groupby=groupby)
     groups = [str(name) for name in found.n_cells.index]

@@ -10,6 +10,7 @@ import pandas as pd
 from tgem._core import keys
 from tgem._core.tables import ALL, ALL_CELLS
 from tgem._core.validate import check_count
+from tgem.tl._expected_model import check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def attention_necessity(
     >>> table["maps"].unique().tolist()
     ['own', 'mean', 'other', 'shuffled', 'uniform']
     """
+    check_model(model, "TGEM", base="ExplainedAttentionClassifier")
     check_count("n_bootstrap", n_bootstrap)
     target = target_of(adata, copy=copy)
     cells, true = model.labelled_cells(adata, indices)

@@ -11,6 +11,7 @@ from scipy import sparse
 from tgem._core import keys
 from tgem._core.derived import remove_derived
 from tgem._core.tables import TABLES
+from tgem.tl._expected_model import ATTRIBUTION, check_model
 from tgem.tl._gene_rows import names_in_data, rows_of_data
 from tgem.tl._provenance import record, target_of
 
@@ -117,6 +118,7 @@ def attribution(
     >>> adata.obsm["tgem_attribution"].shape
     (200, 60)
     """
+    check_model(model, "TGEM", base="ExplainedClassifier", question=ATTRIBUTION)
     written = target_of(adata, copy=copy)
     result = model.get_attributions(
         adata, method=method, target=target, baseline=baseline, n_steps=n_steps, seed=seed

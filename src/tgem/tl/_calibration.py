@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgem._core import keys
+from tgem.tl._expected_model import check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def calibration(
     >>> int(table.loc[table["class"] == "(all)", "n_cells"].sum()) == len(model.test_indices)
     True
     """
+    check_model(model, "TGEM", base="ClassifierModel")
     target = target_of(adata, copy=copy)
     table = model.get_calibration_curve(adata, indices, n_bins=n_bins)
     scores = model.evaluate(adata, indices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgem._core import keys
+from tgem.tl._expected_model import check_model
 from tgem.tl._gene_rows import names_in_data, rows_of_data, warn_of_rows
 from tgem.tl._provenance import record, target_of
 
@@ -62,6 +63,7 @@ def class_attention(
     >>> adata.varm["tgem_class_attention"].shape
     (60, 4)
     """
+    check_model(model, "TGEM")
     written = target_of(adata, copy=copy)
     table = model.get_class_attention()
     table = table.set_axis(keys.column_names(list(table.columns)), axis="columns")

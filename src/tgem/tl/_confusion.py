@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgem._core import keys
+from tgem.tl._expected_model import check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def confusion(
     >>> int(adata.uns["tgem_confusion"]["n_cells"].sum()) == len(model.test_indices)
     True
     """
+    check_model(model, "TGEM", base="ClassifierModel")
     target = target_of(adata, copy=copy)
     scores = model.evaluate(adata, indices)
     counts = scores["confusion"].rename(index=str, columns=str)

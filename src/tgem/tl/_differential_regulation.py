@@ -13,6 +13,7 @@ from tgem._core.derived import remove_derived
 from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_count, check_data
+from tgem.tl._expected_model import check_model
 from tgem.tl._held_out_skill import (
     held_out_skill,
     marked,
@@ -131,6 +132,7 @@ def differential_regulation(
     >>> mdata.uns["deepsf_differential_regulation"]["contrast"].unique().tolist()
     ['treated - control']
     """
+    check_model(model, "DeepSF")
     check_data(mdata, MuData)
     check_count("n_permutations", n_permutations)
     check_count("n_edges", n_edges)

@@ -15,6 +15,7 @@ from tgem._core.networks import is_idle, network_params, read_network, share_tex
 from tgem._core.progress import track
 from tgem.net import compare_hubs
 from tgem.net import hubs as count_hubs
+from tgem.tl._expected_model import check_model
 from tgem.tl._network_options import options_of_network, reading_of_network
 from tgem.tl._provenance import record
 
@@ -45,6 +46,7 @@ def is_of_retrainings(
     if targets == "gene":
         msg = "Expected a network of genes beside `model`: leave `targets` out."
         raise ValueError(msg)
+    check_model(model, "TGEM", base="RetrainedClassifier")
     if not isinstance(adata, AnnData):
         msg = f"Expected an AnnData beside `model`, got {type(adata).__name__}."
         raise TypeError(msg)

@@ -11,6 +11,7 @@ from tgem._core.derived import write_network
 from tgem._core.errors import AttentionWarning, warn
 from tgem._core.networks import SMALL_SHARE, is_idle
 from tgem._core.validate import cell_indices
+from tgem.tl._expected_model import NETWORK, check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def network(
     >>> adata.uns["tgem_network"].columns.tolist()
     ['class', 'layer', 'source', 'target', 'weight']
     """
+    check_model(model, "TGEM", base="NetworkClassifier", question=NETWORK)
     target = target_of(adata, copy=copy)
     if model.is_trained_:  # which the model says better
         model.check_training_cells()  # before minutes of work

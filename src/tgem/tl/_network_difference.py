@@ -11,6 +11,7 @@ from tgem._core import keys
 from tgem._core.errors import listed
 from tgem._core.validate import cell_indices, check_count, check_key
 from tgem.net import difference
+from tgem.tl._expected_model import check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def network_difference(
     >>> len(adata.uns["tgem_network_difference"])
     50
     """
+    check_model(model, "TGEM", base="RetrainedClassifier")
     check_count("n_edges", n_edges)
     target = target_of(adata, copy=copy)
     names = [groups] if isinstance(groups, str) else [str(name) for name in groups]

@@ -29,9 +29,6 @@ def options_of_network(
             "but how it was made is not recorded. Write it with `tgem.tl.network(adata, model)`."
         )
         raise ValueError(msg)
-    if not hasattr(model, "digest"):
-        msg = f"Expected a model with attention between genes, got {type(model).__name__}."
-        raise TypeError(msg)
     model._check_retrainable()
     if str(params["model_digest"]) != model.digest:
         msg = (

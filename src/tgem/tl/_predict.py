@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem.tl._expected_model import PREDICTION, check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def predict(
     >>> adata.obsm["tgem_probability"].shape
     (200, 4)
     """
+    check_model(model, "TGEM", base="ClassifierModel", question=PREDICTION)
     target = target_of(adata, copy=copy)
     threshold = None if reject is None else model.get_rejection_threshold(reject)
     values = model.predict(adata, soft=True, allowed=allowed).to_numpy()

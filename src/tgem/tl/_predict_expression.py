@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgem._core import keys
+from tgem.tl._expected_model import PREDICTION, check_model
 from tgem.tl._provenance import record
-from tgem.tl._regulated_genes import Genes, as_text, genes_to_write
+from tgem.tl._regulated_genes import Genes, as_text, genes_to_write, said_once
 
 if TYPE_CHECKING:
     from tgem.model import EpiAttention
@@ -39,7 +40,8 @@ def predict_expression(
     ``None``, or the changed copy. Writes
 
     ``.obs["epi_prediction"]``
-        probability of high expression, or predicted log expression, float32;
+        probability of high expression, or predicted log expression, float32; missing, as all
+        results of EpiAttention's tools, for genes that were measured in no modality;
     ``.obsm["X_epi"]``
         regulatory latent space, float32, for ``sc.pp.neighbors(use_rep="X_epi")``;
     ``.uns["epi_prediction_params"]``
@@ -50,7 +52,13 @@ def predict_expression(
     RuntimeError
         If the model is not trained.
     ValueError
-        If the data do not fit the model; `mdata` is then unchanged.
+        If the data do not fit the model, or no gene was measured in any modality; `mdata` is then
+        unchanged.
+
+    Warns
+    -----
+    MeasurementWarning
+        If some genes were measured in no modality.
 
     Examples
     --------
@@ -63,9 +71,11 @@ def predict_expression(
     >>> mdata.obsm["X_epi"].shape
     (80, 105)
     """
+    check_model(model, "EpiAttention", question=PREDICTION)
     target = genes_to_write(mdata, copy=copy)
     prediction = model.predict(mdata, soft=True)
-    latent = model.get_latent_representation(mdata)
+    with said_once(already=True):
+        latent = model.get_latent_representation(mdata)
     keys.EXPRESSION_PREDICTION.write(target, prediction.astype(np.float32), key_added)
     keys.REGULATORY_LATENT.write(target, latent, key_added)
     params = {

@@ -11,6 +11,7 @@ from tgem._core import keys
 from tgem._core.errors import listed
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_data
+from tgem.tl._expected_model import PREDICTION, check_model
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def predict_isoforms(
     >>> mdata["isoform"].layers["deepsf_prediction"].shape
     (60, 80)
     """
+    check_model(model, "DeepSF", question=PREDICTION)
     check_data(mdata, MuData)
     if (name := model.modalities["isoform"]) not in mdata.mod:
         msg = (

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem.tl._expected_model import check_model
 from tgem.tl._provenance import record, target_of
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def prediction_sets(
     >>> adata.obsm["tgem_prediction_set"].shape
     (300, 4)
     """
+    check_model(model, "TGEM", base="ClassifierModel")
     target = target_of(adata, copy=copy)
     sets = model.predict_sets(adata, alpha=alpha)
     classes = [str(label) for label in model.classes]

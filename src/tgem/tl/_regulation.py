@@ -11,6 +11,7 @@ from tgem._core import keys
 from tgem._core.derived import remove_derived, write_network
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_count, check_data
+from tgem.tl._expected_model import ATTRIBUTION, check_model
 from tgem.tl._held_out_skill import (
     held_out_skill,
     marked,
@@ -126,6 +127,7 @@ def regulation(
     >>> mdata.uns["deepsf_network"]["reliable"].sum() > 10
     np.True_
     """
+    check_model(model, "DeepSF", question=ATTRIBUTION)
     check_data(mdata, MuData)
     check_count("n_edges", n_edges)
     found = model.get_regulation(mdata, reference=reference)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tgem._core import keys
+from tgem.tl._expected_model import ATTENTION, check_model
 from tgem.tl._provenance import record
-from tgem.tl._regulated_genes import Genes, as_text, genes_to_write
+from tgem.tl._regulated_genes import Genes, as_text, genes_to_write, said_once
 
 if TYPE_CHECKING:
     from tgem.model import EpiAttention
@@ -37,7 +38,8 @@ def regulatory_attention(
 
     ``.obsm["epi_histone_attention"]``, ``["epi_methylation_attention"]``, ``["epi_tf_attention"]``
         float32, genes x bins, CpG slots and factors; each row adds up to 1, or is 0 where the gene
-        lacks the modality; the columns' names are in ``.uns["epi_histone_attention"]["names"]``;
+        lacks the modality, and missing where it lacks all; the columns' names are in
+        ``.uns["epi_histone_attention"]["names"]``;
     ``.obsm["epi_fusion_attention"]``
         the same over the joint vector, mean over the attentions of the fusion; ``"names"`` holds
         the modality of each entry.
@@ -58,12 +60,16 @@ def regulatory_attention(
     >>> mdata.obsm["epi_tf_attention"].shape
     (80, 12)
     """
+    check_model(model, "EpiAttention", question=ATTENTION)
     target = genes_to_write(mdata, copy=copy)
     names: dict[Any, Any] = {"fusion": np.repeat(model.modalities, model.module.fusion.sizes)}
     for modality in model.modalities:
         rows, columns = model.feature_names(modality)
         names[modality] = columns if modality == "histone" else rows
-    found = {name: model.get_attention(mdata, modality=name) for name in names}
+    found: dict[Any, np.ndarray[Any, Any]] = {}
+    for name in names:
+        with said_once(already=bool(found)):
+            found[name] = model.get_attention(mdata, modality=name)
     for name, weights in found.items():
         slot = keys.REGULATORY_ATTENTION[name]
         slot.write(target, weights, key_added)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tgem._core import keys
+from tgem.tl._expected_model import ATTRIBUTION, check_model
 from tgem.tl._provenance import record
 from tgem.tl._regulated_genes import Genes, as_text, genes_to_write
 
@@ -44,7 +45,8 @@ def regulatory_attribution(
     ``.obsm["epi_histone_attribution"]`` and the same for ``methylation`` and ``tf``
         float32, genes x (marks x bins), (CpG slots x features), (factors x features), row by row
         of the grid; the names are in ``.uns["epi_histone_attribution"]`` as ``"rows"`` and
-        ``"columns"``: ``values.reshape(n_obs, len(rows), len(columns))`` is the grid;
+        ``"columns"``: ``values.reshape(n_obs, len(rows), len(columns))`` is the grid. 0 where a
+        gene lacks the modality, missing where it lacks all;
     ``.uns["epi_histone_attribution_params"]``
         method, baseline, and how far the sums are from the change of the output.
 
@@ -64,6 +66,7 @@ def regulatory_attribution(
     >>> mdata.obsm["epi_histone_attribution"].shape
     (80, 280)
     """
+    check_model(model, "EpiAttention", question=ATTRIBUTION)
     target = genes_to_write(mdata, copy=copy)
     found = model.get_attributions(mdata, method=method, baseline=baseline, n_steps=n_steps)
     params = {
@@ -71,7 +74,7 @@ def regulatory_attribution(
         "method": method,
         "baseline": baseline,
         "n_steps": n_steps,
-        "largest_residual": float(np.abs(found.residual).max(initial=0)),
+        "largest_residual": float(np.nanmax(np.abs(found.residual), initial=0)),
     }
     for modality, values in found.values.items():
         slot = keys.REGULATORY_ATTRIBUTION[modality]

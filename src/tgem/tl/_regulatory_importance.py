@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import pandas as pd
 
 from tgem._core import keys
+from tgem.tl._expected_model import IMPORTANCE, check_model
 from tgem.tl._provenance import record
-from tgem.tl._regulated_genes import Genes, genes_to_write
+from tgem.tl._regulated_genes import Genes, genes_to_write, said_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,13 +72,15 @@ def regulatory_importance(
     >>> mdata.uns["epi_importance"]["by"].value_counts().to_dict()
     {'mark': 7, 'modality': 3}
     """
+    check_model(model, "EpiAttention", question=IMPORTANCE)
     target = genes_to_write(mdata, copy=copy)
     kinds = [by] if isinstance(by, str) else list(by)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for kind in kinds:
-        table = model.get_importance(
-            mdata, by=kind, method=method, baseline=baseline, n_steps=n_steps
-        )
+        with said_once(already=bool(tables)):
+            table = model.get_importance(
+                mdata, by=kind, method=method, baseline=baseline, n_steps=n_steps
+            )
         table["name"] = table["name"].astype(str)  # bins are numbers, marks are names
         tables.append(table.assign(by=kind))
     if not tables:

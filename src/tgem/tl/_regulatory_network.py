@@ -11,6 +11,7 @@ from tgem._core import keys
 from tgem._core.derived import write_network
 from tgem._core.mudata_compat import copied
 from tgem._core.validate import check_data
+from tgem.tl._expected_model import NETWORK, check_model
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def regulatory_network(
     >>> int(mdata.uns["epi_hubs"]["degree"].sum())
     60
     """
+    check_model(model, "EpiAttention", question=NETWORK)
     check_data(mdata, AnnData | MuData)
     network = model.get_factor_network(mdata, n_edges=n_edges, method=method, n_steps=n_steps)
     target = copied(mdata) if copy else mdata

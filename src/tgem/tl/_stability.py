@@ -12,6 +12,7 @@ from tgem._core.networks import network_prefix, read_network
 from tgem._core.progress import track
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.net import stability as selection_frequency
+from tgem.tl._expected_model import check_model
 from tgem.tl._network_options import options_of_network
 from tgem.tl._provenance import record, target_of
 
@@ -111,6 +112,7 @@ def stability(
     >>> adata.uns["tgem_stability"]["frequency"].between(0, 1).all()
     np.True_
     """
+    check_model(model, "TGEM", base="RetrainedClassifier")
     check_data(adata)
     check_choice("by", by, ("seed", "bootstrap"))
     check_count("n_hubs", n_hubs)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem.tl._expected_model import PREDICTION, check_model
 from tgem.tl._predict import write_colors
 from tgem.tl._provenance import record, target_of
 
@@ -92,6 +93,7 @@ def transfer(
     >>> other.uns["tgem_transfer_composition"].shape
     (1, 4)
     """
+    check_model(model, "TGEM", question=PREDICTION)
     target = target_of(adata, copy=copy)
     found = model.transfer(adata, batch_key=batch_key, labels_key=labels_key)
     values = found.probabilities.to_numpy().astype(np.float32)

@@ -43,7 +43,7 @@ class ReadingModel(RegisteredModel):
         size = PREDICTION_BATCH_SIZE if batch_size is None else batch_size
         check_count("batch_size", size)
         starts = range(0, len(cells), size)
-        for start in track(starts, "Reading cells"):
+        for start in track(starts, f"Reading {self._observed}"):
             batch = dataset[cells[start : start + size]]
             yield tuple(
                 torch.from_numpy(batch[key]).to(self.module.device)

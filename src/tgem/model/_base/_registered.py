@@ -45,6 +45,7 @@ class RegisteredModel(BaseModelClass):
     min_gene_share: float = DEFAULT_MIN_GENE_SHARE
     _features: ClassVar[str] = "X"
     _data_type: ClassVar[type] = AnnData
+    _observed: ClassVar[str] = "cells"  # what the observations are called
 
     module: SupervisedModule
 

@@ -240,8 +240,8 @@ class TrainedModel(ReadingModel):
     def _describe_training(self) -> str:
         if not self.is_trained_:
             return "not trained: call train()"
-        n_cells = 0 if self.train_indices is None else len(self.train_indices)
-        trained = f"trained {len(self.history)} epochs on {n_cells} cells"
+        n_seen = 0 if self.train_indices is None else len(self.train_indices)
+        trained = f"trained {len(self.history)} epochs on {n_seen} {self._observed}"
         found = [
             f"validation_{name} {self._validation[name]:.3f}"
             for name in ("loss", "accuracy")

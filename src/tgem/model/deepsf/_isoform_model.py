@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ class IsoformModel(RegressionModel):
     """A network from genes to isoforms: names, predictions, scores."""
 
     _features = GENES_KEY
+    _observed: ClassVar[str] = "samples"
     module: DeepSFModule
 
     # -- names ----------------------------------------------------------------------------

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
-from tgem._core.errors import listed
+from tgem._core.errors import MeasurementWarning, listed, warn
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
 from tgem._core.validate import cell_indices, check_choice
 from tgem.model._base import SupervisedModel
 from tgem.model.epiattention._inputs import separate
+from tgem.model.epiattention._measured_genes import MeasuredGenes, spread
 from tgem.model.epiattention._scores import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
-    from torch import Tensor
 
     from tgem.data import Data, FieldDataset, GeneAlignment
     from tgem.model._base._registered import Cells
     from tgem.model.epiattention._module import EpiAttentionModule
 
+Array = np.ndarray[Any, Any]
+
+SCAN_GENES = 1024
 NO_GENES = "Genes are the observations of EpiAttention: see `model.feature_names(modality)`."
 
 
@@ -32,6 +33,7 @@ class EpigenomeModel(SupervisedModel):
 
     module: EpiAttentionModule
     _task: str
+    _observed: ClassVar[str] = "genes"
 
     @property
     def gene_names(self) -> pd.Index:
@@ -48,9 +50,7 @@ class EpigenomeModel(SupervisedModel):
         """
         raise AttributeError(NO_GENES)
 
-    def get_expression(
-        self, adata: Data | None = None, indices: Cells = None
-    ) -> np.ndarray[Any, Any]:
+    def get_expression(self, adata: Data | None = None, indices: Cells = None) -> Array:
         """Not defined: expression is what the model predicts.
 
         Parameters
@@ -90,38 +90,58 @@ class EpigenomeModel(SupervisedModel):
     def _n_targets(self) -> int:
         return 1
 
-    def _has(self, dataset: Any, modality: str, cells: np.ndarray[Any, Any]) -> Any:
+    def _has(self, dataset: Any, modality: str, cells: Array) -> Any:
         """Whether each gene has a modality."""
         values = torch.from_numpy(dataset.read(modality, cells))
         return separate(values, modality)[1].bool().any(1).numpy()
 
-    def _cell_types(self, mdata: Data | None) -> np.ndarray[Any, Any]:
+    def _cell_types(self, mdata: Data | None) -> Array:
         key, data = self.registry_[SETUP_ARGS]["cell_type_key"], self._data(mdata)
         if key is None:
             return np.full(data.n_obs, ALL, dtype=object)
-        names: np.ndarray[Any, Any] = data.obs[key].astype(str).to_numpy(dtype=object)
+        names: Array = data.obs[key].astype(str).to_numpy(dtype=object)
         return names
 
-    def _read(
-        self, data: Data | None, indices: Cells, batch_size: int | None
-    ) -> Iterator[tuple[Tensor, ...]]:
+    def _are_measured(self, dataset: Any, cells: Array) -> Array:
+        """Whether each gene was measured in some modality."""
+        measured = np.zeros(len(cells), dtype=bool)
+        for start in range(0, len(cells), SCAN_GENES):
+            block = cells[start : start + SCAN_GENES]
+            for name in self.modalities:
+                left = np.flatnonzero(~measured[start : start + SCAN_GENES])
+                if len(left):
+                    measured[start + left] = self._has(dataset, name, block[left])
+        return measured
+
+    def _with_result(self, dataset: Any, cells: Array) -> Array:
+        """Whether each gene gets a result; warn of those without, raise if there is none."""
+        measured = self._are_measured(dataset, cells)
+        if len(cells) and not measured.any():
+            msg = (
+                f"Expected genes that were measured in some modality ({listed(self.modalities)}), "
+                f"found none among {len(cells)}. Modalities are paired by the names of the "
+                "observations."
+            )
+            raise ValueError(msg)
+        if not measured.all():
+            msg = (
+                f"{int((~measured).sum())} of {len(cells)} observations were measured in no "
+                f"modality ({listed(self.modalities)}); their results are missing (NaN)."
+            )
+            warn(msg, MeasurementWarning)
+        return measured
+
+    def _read(self, data: Data | None, indices: Cells, batch_size: int | None) -> MeasuredGenes:
         self._check_trained()
         dataset = self._dataset(data)
         self.module.eval()
-        return self._batches(dataset, cell_indices(indices, len(dataset)), batch_size)
+        cells = cell_indices(indices, len(dataset))
+        measured = self._with_result(dataset, cells)
+        return MeasuredGenes(self._batches(dataset, cells[measured], batch_size), measured)
 
-    def _batches(
-        self, dataset: FieldDataset, cells: np.ndarray[Any, Any], batch_size: int | None
-    ) -> Iterator[tuple[torch.Tensor, ...]]:
-        """Refuse genes of which nothing is known."""
-        for inputs in super()._batches(dataset, cells, batch_size):
-            masks = self.module.masked(*inputs)[1 : 2 * len(self.modalities) : 2]
-            measured = torch.stack([mask.bool().any(1) for mask in masks]).any(0)
-            if not measured.all():
-                msg = (
-                    f"Expected every gene to be measured in some modality ("
-                    f"{listed(self.modalities)}), found {int((~measured).sum())} of a batch of "
-                    f"{len(measured)} in none. Leave them out with `indices`, or remove them."
-                )
-                raise ValueError(msg)
-            yield inputs
+    def _outputs_of(
+        self, dataset: FieldDataset, cells: Array, batch_size: int | None, **options: Any
+    ) -> Array:
+        measured = self._with_result(dataset, cells)
+        outputs = super()._outputs_of(dataset, cells[measured], batch_size, **options)
+        return spread(outputs, measured)

@@ -21,6 +21,7 @@ from tgem.model.epiattention._importance import (
     importance_table,
     signals_of,
 )
+from tgem.model.epiattention._measured_genes import spread
 from tgem.model.epiattention._module import FUSION
 from tgem.model.epiattention._prediction import EpigenomePredictor
 
@@ -65,15 +66,18 @@ class ExplainedEpigenome(EpigenomePredictor):
         -------
         Array of float32, ``(n_obs, n_bins)``, ``(n_obs, n_slots)``, ``(n_obs, n_factors)`` or
         ``(n_obs, n_entries)``. Each row adds up to 1, or is 0 throughout where the gene lacks the
-        modality.
+        modality, and NaN where it lacks all.
         """
         check_choice("modality", modality, (*self.modalities, FUSION))
+        genes = self._read(mdata, indices, batch_size)
         with torch.inference_mode():
             blocks = [
                 self._attention_of(inputs, modality).float().cpu().numpy()
-                for inputs in self._read(mdata, indices, batch_size)
+                for inputs in genes.batches
             ]
-        return np.concatenate(blocks) if blocks else np.empty((0, 0), dtype=np.float32)
+        if not blocks:
+            return np.empty((0, 0), dtype=np.float32)
+        return genes.spread(np.concatenate(blocks))
 
     def _attention_of(self, inputs: tuple[Tensor, ...], modality: str) -> Tensor:
         if modality == "tf":
@@ -114,7 +118,7 @@ class ExplainedEpigenome(EpigenomePredictor):
         Returns
         -------
         Attributions of each modality, ``(n_obs, n_rows, n_columns)``; how far each gene's are from
-        adding up; and the change of its output.
+        adding up; and the change of its output. NaN for genes that were measured in no modality.
 
         Raises
         ------
@@ -123,14 +127,19 @@ class ExplainedEpigenome(EpigenomePredictor):
         """
         check_choice("method", method, METHODS_WITHOUT_NOISE)
         check_choice("baseline", baseline, BASELINES)
-        batches = self._read(mdata, indices, batch_size)
-        return attribute_modalities(
+        genes = self._read(mdata, indices, batch_size)
+        found = attribute_modalities(
             self.module,
-            batches,
+            genes.batches,
             method=method,
             baseline=partial(baselines_of, self.module, baseline=baseline),
             n_steps=n_steps,
             batch_size=batch_size,
+        )
+        return RegulatoryAttribution(
+            {name: genes.spread(values) for name, values in found.values.items()},
+            genes.spread(found.residual),
+            genes.spread(found.change),
         )
 
     def get_importance(
@@ -178,18 +187,23 @@ class ExplainedEpigenome(EpigenomePredictor):
         things = self._things(by)
         dataset = self._dataset(mdata)
         chosen = cell_indices(indices, len(dataset))
+        self._check_trained()
+        measured = self._with_result(dataset, chosen)
+        genes = chosen[measured]
         if method == "ablation":
-            batches = self._read(mdata, chosen, batch_size)
+            batches = self._read(mdata, genes, batch_size).batches
             changes = importance_by_ablation(self.module, batches, things, baseline=baseline)
         else:
             found = self.get_attributions(
-                mdata, chosen, baseline=baseline, n_steps=n_steps, batch_size=batch_size or 64
+                mdata, genes, baseline=baseline, n_steps=n_steps, batch_size=batch_size or 64
             )
             changes = importance_by_attribution(found, things)
+        changes = spread(changes, measured)
         has = {name: self._has(dataset, name, chosen) for name in self.modalities}
         signals = np.full(changes.shape, np.nan)
         if by in DIRECTED:
-            signals = signals_of(self.module, self._read(mdata, chosen, batch_size), things)
+            batches = self._read(mdata, genes, batch_size).batches
+            signals = spread(signals_of(self.module, batches, things), measured)
         return importance_table(
             [
                 (name, has[modality], change, signal)

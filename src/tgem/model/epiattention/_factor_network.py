@@ -89,15 +89,17 @@ class EpigenomeNetwork(ExplainedEpigenome):
         genes = _genes.gene_names(data, self.registry_[SETUP_ARGS]["gene_key"])[chosen]
         cell_types = self._cell_types(mdata)[chosen]
         check_gene_once(genes, cell_types)
+        read = self._read(mdata, chosen, batch_size)
         found = attribute_modalities(
             self.module,
-            self._read(mdata, chosen, batch_size),
+            read.batches,
             method=method,
             baseline=partial(without_factors, self.module, features=at_gene),
             n_steps=n_steps,
             batch_size=batch_size,
         )
         weights = found.values["tf"].sum(2, dtype=np.float64)
+        genes, cell_types = genes[read.measured], cell_types[read.measured]
         return factor_network(weights, factors, genes, cell_types, n_edges=n_edges)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
-from tgem._core.errors import listed
+from tgem._core.errors import TrainingWarning, listed, warn
 from tgem._core.validate import check_count, check_key
 from tgem.data import LEAVE_SPLIT, Split, grouped_split, split_from_column, stratified_split
 from tgem.data._splits import dense_codes
@@ -63,6 +63,37 @@ def groups_of(data: Data, gene_key: str | None, group_key: str | None) -> Array:
         )
         raise ValueError(msg)
     return groups
+
+
+def warn_of_single_genes(data: Data, gene_key: str | None, cell_type_key: str) -> None:
+    """Say so where several cell types share no gene: the genes may have other names."""
+    genes, cell_types = gene_names(data, gene_key), data.obs[cell_type_key]
+    if cell_types.nunique() < 2 or len(np.unique(genes)) < len(genes):
+        return
+    named = gene_key is not None or GENE_KEY in data.obs
+    where = f".obs[{gene_key or GENE_KEY!r}]" if named else "the names of the observations"
+    columns = [name for name in data.obs if _may_name_genes(data.obs, name, cell_type_key)]
+    advice = (
+        f"Pass the column with the gene, such as `gene_key={columns[0]!r}`"
+        if columns
+        else f"Write the gene of each observation into .obs[{GENE_KEY!r}], or pass `gene_key`"
+    )
+    msg = (
+        f"No gene is in two of the {cell_types.nunique()} cell types of .obs[{cell_type_key!r}]: "
+        f"{where} are taken for the genes, such as {listed(genes[:2])}. If these are genes in cell "
+        "types, a gene may be trained on in one cell type and tested in another, and the scores "
+        f"are too good. {advice}, or `group_key` with larger groups."
+    )
+    warn(msg, TrainingWarning)
+
+
+def _may_name_genes(obs: pd.DataFrame, name: Any, cell_type_key: str) -> bool:
+    """Whether a column names what occurs in several cell types, and in each of them once."""
+    column = obs[name]
+    if name == cell_type_key or pd.api.types.is_numeric_dtype(column) or column.isna().any():
+        return False
+    table = pd.DataFrame({"gene": column.astype(str), "cell_type": obs[cell_type_key].astype(str)})
+    return bool(table["gene"].duplicated().any() and not table.duplicated().any())
 
 
 def levels(expression: Array, cell_type: Array) -> Array:

@@ -141,6 +141,12 @@ class EpiAttention(CrossValidatedEpigenome):
             If a modality or a column does not exist.
         ValueError
             For an incomplete grid, infinite or half-missing values, a gene in two groups.
+
+        Warns
+        -----
+        TrainingWarning
+            If there are several cell types and no gene is in two of them, as where the names of
+            the observations are taken for genes: then no split keeps a gene together.
         """
         check_data(mdata, MuData)
         modalities = known_modalities(mdata, modalities)
@@ -189,6 +195,8 @@ class EpiAttention(CrossValidatedEpigenome):
     def _register_genes(cls, data: Data, setup_args: dict[str, Any]) -> None:
         named = setup_args[SETUP_ARGS]
         _genes.groups_of(data, named["gene_key"], named["group_key"])  # raises
+        if named["cell_type_key"] in data.obs and named["group_key"] is None:
+            _genes.warn_of_single_genes(data, named["gene_key"], named["cell_type_key"])
         cls._register(data, setup_args)
 
     @classmethod

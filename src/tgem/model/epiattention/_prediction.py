@@ -44,15 +44,17 @@ class EpigenomePredictor(EpigenomeModel):
         Returns
         -------
         Array of float32, ``(n_obs, n_entries)``, 80 entries for histone marks, 20 for methylation,
-        5 for factors; 0 for the modalities that a gene lacks.
+        5 for factors; 0 for the modalities that a gene lacks, NaN for a gene that lacks all.
         """
+        genes = self._read(mdata, indices, batch_size)
         with torch.inference_mode():
             blocks = [
                 self.module.encode(*self.module.masked(*inputs)).latent.float().cpu().numpy()
-                for inputs in self._read(mdata, indices, batch_size)
+                for inputs in genes.batches
             ]
         n_entries = sum(self.module.fusion.sizes)
-        return np.concatenate([*blocks, np.empty((0, n_entries), dtype=np.float32)])
+        empty = np.empty((0, n_entries), dtype=np.float32)
+        return genes.spread(np.concatenate([*blocks, empty]))
 
     def predict(
         self,
@@ -83,20 +85,31 @@ class EpigenomePredictor(EpigenomeModel):
         Returns
         -------
         ``(n_obs,)``: bool, True for high expression; or its probability, float32; or, for
-        regression, expression in the units of the training data, float32.
+        regression, expression in the units of the training data, float32. Missing (NaN) for genes
+        that were measured in no modality: where there are such, decisions are float32, 0 or 1.
 
         Raises
         ------
         RuntimeError
             If the model is not trained.
         ValueError
-            If marks, bins, factors or cell types do not fit the model, or a gene was measured in
-            no modality.
+            If marks, bins, factors or cell types do not fit the model, or no gene was measured in
+            any modality.
+
+        Warns
+        -----
+        MeasurementWarning
+            If some genes were measured in no modality.
         """
         outputs = self._outputs(mdata, indices, batch_size)[:, 0]
         if self._task == "regression":
             return outputs
-        return expit(outputs) if soft else outputs > 0
+        if soft:
+            return expit(outputs)
+        high: np.ndarray[Any, Any] = outputs > 0
+        if np.isnan(outputs).any():
+            high = np.where(np.isnan(outputs), outputs, high).astype(np.float32)
+        return high
 
     def evaluate(
         self,
@@ -143,6 +156,7 @@ class EpigenomePredictor(EpigenomeModel):
             else np.full((len(chosen), 2), np.nan, dtype=np.float32)
         )
         measured = ~targets[:, 0].isnan().numpy()
+        measured &= self._with_result(dataset, chosen)
         if not measured.any():
             key = self.registry_[SETUP_ARGS]["expression_key"]
             msg = f"Expected measured expression in .obs[{key!r}] to compare with, found none."

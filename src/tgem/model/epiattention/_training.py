@@ -11,6 +11,7 @@ import torch
 from tgem._core.errors import TrainingWarning, warn
 from tgem._core.scvi_compat import SETUP_ARGS, field_states
 from tgem.model.epiattention import _genes
+from tgem.model.epiattention._epigenome_model import SCAN_GENES
 from tgem.model.epiattention._factor_network import EpigenomeNetwork
 from tgem.model.epiattention._module import EXPRESSION_KEY
 from tgem.train import KeepBestWeights
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from tgem.data import FieldDataset, Split
     from tgem.model.epiattention._presets import Preset
 
-SCAN_GENES = 1024
 LARGEST_LOG_EXPRESSION = 30.0
 
 
@@ -67,11 +67,7 @@ class TrainedEpigenome(EpigenomeNetwork):
 
     def _usable(self, dataset: FieldDataset, codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Leave genes without any modality out of training."""
-        has = np.zeros(len(codes), dtype=bool)
-        for start in range(0, len(codes), SCAN_GENES):
-            cells = np.arange(start, min(start + SCAN_GENES, len(codes)))
-            for name in self.modalities:
-                has[cells] |= self._has(dataset, name, cells)
+        has = self._are_measured(dataset, np.arange(len(codes)))
         if not has.all():
             msg = (
                 f"{int((~has).sum())} of {len(has)} observations were measured in no modality; "
