@@ -20,6 +20,7 @@ from tgem._core import keys
 from tgem._report._attention import Share, verdict
 from tgem._report._scores import by_class, counted, overall, square
 from tgem.cli import app
+from tgem.model._base._scores import classification_scores
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from synthetic_results import LONG, STRANGE, results
@@ -405,6 +406,22 @@ class TestScores:
             ("precision", metrics.precision_score),
         ):
             np.testing.assert_allclose(table[name], score(true, predicted, **settings))
+
+    @pytest.mark.parametrize("predicted", ["aab", "aaa", "bbb"])
+    def test_no_correlation_with_a_single_label(self, predicted):
+        """Neither in the report nor by the models, although scikit-learn says 0."""
+        true, predicted = np.array(list("aaa")), np.array(list(predicted))
+        scores = classification_scores(true, predicted, np.array(list("abc")))
+        ours = overall(counted(true, predicted))
+        assert np.isnan(scores["mcc"])
+        assert np.isnan(ours["MCC"])
+        assert scores["macro_f1"] == pytest.approx(ours["macro-F1"])
+        assert ours["accuracy"] == (predicted == "a").mean()
+
+    def test_a_single_predicted_label_has_correlation_0(self):
+        true, predicted = np.array(list("abc")), np.array(list("aaa"))
+        assert classification_scores(true, predicted, true)["mcc"] == 0
+        assert overall(counted(true, predicted))["MCC"] == 0
 
 
 class TestBadInput:

@@ -34,6 +34,7 @@ def overall(counts: pd.DataFrame) -> dict[str, float]:
     """Accuracy, mean recall, macro-F1 and Matthews' correlation, as the models' `evaluate`.
 
     The mean recall is over the labels that occur, macro-F1 over those that occur or were given.
+    With a single label that occurs the correlation is missing.
     """
     values = counts.to_numpy(dtype=float)
     n_cells, right = values.sum(), np.diag(values)
@@ -44,6 +45,8 @@ def overall(counts: pd.DataFrame) -> dict[str, float]:
     either = known | (given > 0)
     spread = math.sqrt((n_cells**2 - (given**2).sum()) * (n_cells**2 - (occurs**2).sum()))
     matthews = (right.sum() * n_cells - occurs @ given) / spread if spread else 0.0
+    if known.sum() < 2:
+        matthews = math.nan
     return {
         "accuracy": float(right.sum() / n_cells),
         "balanced accuracy": float((right[known] / occurs[known]).mean()),

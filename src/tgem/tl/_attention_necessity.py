@@ -78,7 +78,8 @@ def attention_necessity(
         part, and in such models its time grows with `n_reference`, under a progress bar; for the
         whole transcriptome it takes minutes, and no matrix of genes x genes.
     n_bootstrap
-        Samples of cells, drawn with replacement, for the intervals.
+        Samples of cells, drawn with replacement, for the intervals. Cells of one donor are not
+        independent: for a statement about donors these intervals are too narrow.
     seed
         Seed of the choice of training cells, of the permutations and of the bootstrap.
     key_added
@@ -95,9 +96,10 @@ def attention_necessity(
     ``own_minus_lower``, ``own_minus_upper``, ``n_cells`` and ``all_cells``, true in the rows of all
     cells, should a class be called ``"all"``. The limits are 95 % intervals of the
     bootstrap over cells, paired for the differences, and NaN for a single cell; they say nothing
-    about how another training run would differ. In ``.uns["tgem_attention_necessity_params"]``
-    the cell-specific share of all cells, ``cell_specific_accuracy`` and
-    ``cell_specific_log_likelihood``, each an array of value, lower and upper limit.
+    about how other donors or another training run would differ. In
+    ``.uns["tgem_attention_necessity_params"]`` the cell-specific share of all cells,
+    ``cell_specific_accuracy`` and ``cell_specific_log_likelihood``, each an array of value, lower
+    and upper limit.
 
     Raises
     ------

@@ -61,6 +61,8 @@ def stability(
         ``"bootstrap"``: the training cells; in each class as many are drawn with replacement as
         there are, and each that was drawn, about 63 %, is trained on once. (A cell that is
         trained on twice could also be in the part that training holds out to judge itself by.)
+        Cells of one donor are not independent, so that frequencies over drawn cells are too sure
+        for a statement about other donors.
     n_hubs
         Number of genes of a class that count as hubs, by rank; with equal ranks more.
     seed

@@ -166,7 +166,9 @@ class ClassifierModel(CalibratedModel):
 
         Returns
         -------
-        ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``mcc`` (Matthews correlation),
+        ``accuracy``, ``balanced_accuracy`` (over the classes of the labels), ``macro_f1`` (over
+        those of the labels or the predictions), ``mcc`` (Matthews correlation, missing if the
+        labels are of a single class),
         ``n_cells``, ``cells`` (which ones), and ``confusion``, a DataFrame of counts with true
         labels as rows and predicted labels as columns.
 

@@ -33,7 +33,9 @@ class LinearStart(NamedTuple):
     of_all
         Fitted to all cells.
     of_rest
-        Fitted to all cells but those held out, which have a say in its penalties only.
+        Fitted to all cells but those held out. These have a say in its penalties and in the weights
+        of its sum, which are chosen in folds of all cells, so that it is judged by them a little
+        too kindly.
     held_out
         Positions of those cells, a fifth of every class; none if the rest were a single class.
     """

@@ -43,8 +43,8 @@ def linear_first(
 
     A fifth of the training cells is held out of what contexts learn from, and of the linear
     classifier that they learn to complement. Neither is fitted to these cells, which only take part
-    in the choice of the penalties: so they decide how much the contexts count. In the end the
-    linear classifier of all cells takes over.
+    in the choice of the penalties and of the weights of the classifier's sum: so they decide how
+    much the contexts count. In the end the linear classifier of all cells takes over.
     """
     most = min(MOST_CELLS, MOST_VALUES // len(module.gene_mean))
     codes = dataset.read(LABELS_KEY, cells).reshape(-1)
