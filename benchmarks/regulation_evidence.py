@@ -59,7 +59,8 @@ def bound() -> pd.DataFrame:
 
 def macrophages(genes: pd.Index) -> MuData:
     """Isoforms of the genes, and the genes and RNA-binding proteins that are read for them."""
-    mudata.set_options(pull_on_update=False)
+    if hasattr(mudata, "set_options"):  # later versions do so by themselves
+        mudata.set_options(pull_on_update=False)
     mdata = mudata.read_h5mu(SHARED / "isoform" / "macrophage.h5mu")
     gene, isoform = mdata["gene"], mdata["isoform"]
     chosen = isoform.var["gene_id"].isin(genes).to_numpy()

@@ -26,7 +26,8 @@ CELL_TOTAL = 1e4
 
 
 def _read(name: str) -> MuData:
-    mudata.set_options(pull_on_update=False)
+    if hasattr(mudata, "set_options"):  # later versions do so by themselves
+        mudata.set_options(pull_on_update=False)
     return mudata.read_h5mu(SHARED / "isoform" / f"{name}.h5mu")
 
 

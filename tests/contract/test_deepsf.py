@@ -63,7 +63,7 @@ def snapshot(mdata):
     for table in mdata.mod.values():
         dense = table.X.toarray() if sparse.issparse(table.X) else table.X
         parts += [dense.tobytes(), table.obs.to_csv(), table.var.to_csv(), sorted(table.uns)]
-        parts += [sorted(table.layers), sorted(table.varm), sorted(table.obsm)]
+        parts += [sorted(map(str, table.layers)), sorted(table.varm), sorted(table.obsm)]
     return [*parts, mdata.obs.to_csv(), sorted(mdata.uns), list(mdata.obsm)]
 
 

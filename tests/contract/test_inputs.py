@@ -661,7 +661,7 @@ def test_missing_labels_as_text_are_named(trained):
     adata = trained[1].copy()
     adata.obs["cell_type"] = adata.obs["cell_type"].astype(object)
     adata.obs.iloc[:4, adata.obs.columns.get_loc("cell_type")] = np.nan
-    adata.obs["cell_type"] = adata.obs["cell_type"].astype(str)
+    adata.obs["cell_type"] = adata.obs["cell_type"].map(str)
     with pytest.warns(TrainingWarning, match="unlabeled_category='nan'"):
         tgem.model.TGEM.setup_anndata(adata, labels_key="cell_type")
     with warnings.catch_warnings():

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+# libraries deprecate what other libraries do when they are imported
+WARNINGS = ("-W", "error", "-W", "ignore::DeprecationWarning")
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(SCRIPTS))
 
@@ -21,7 +23,7 @@ from confidence.sets import adaptive_scores, covered_and_sizes  # noqa: E402
 
 
 def run_quickly(folder):
-    command = [sys.executable, "-W", "error", str(SCRIPTS / "calibration.py")]
+    command = [sys.executable, *WARNINGS, str(SCRIPTS / "calibration.py")]
     command += ["--quick", "--out", str(folder)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+# libraries deprecate what other libraries do when they are imported
+WARNINGS = ("-W", "error", "-W", "ignore::DeprecationWarning")
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "networks.py"
 
 
 def test_both_sides_give_the_same_network(tmp_path):
     pytest.importorskip("captum")
-    command = [sys.executable, "-W", "error", str(SCRIPT), "--quick", "--out", str(tmp_path)]
+    command = [sys.executable, *WARNINGS, str(SCRIPT), "--quick", "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     result = json.loads((tmp_path / "networks.json").read_text())
     assert (result["n_genes"], result["n_obs"]) == (50, 4)

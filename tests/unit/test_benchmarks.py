@@ -9,11 +9,13 @@ import pytest
 
 from tgem.attr import METHODS
 
+# libraries deprecate what other libraries do when they are imported
+WARNINGS = ("-W", "error", "-W", "ignore::DeprecationWarning")
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
 
 def run_quickly(script, folder):
-    command = [sys.executable, "-W", "error", str(SCRIPTS / script)]
+    command = [sys.executable, *WARNINGS, str(SCRIPTS / script)]
     subprocess.run([*command, "--quick", "--out", str(folder)], check=True, capture_output=True)
     return folder
 

@@ -12,6 +12,7 @@ from scipy.stats import false_discovery_control
 from sklearn.metrics import roc_auc_score
 
 from tgem import pl, tl
+from tgem._core.mudata_compat import columns_stay
 from tgem.datasets import synthetic_epigenome
 
 pytestmark = pytest.mark.filterwarnings("ignore:From 0.4 .update:FutureWarning")
@@ -31,7 +32,7 @@ def source():
 
 @pytest.fixture
 def mdata(source):
-    with mudata.set_options(pull_on_update=False):
+    with columns_stay():
         return source.copy()
 
 

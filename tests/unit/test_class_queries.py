@@ -235,7 +235,7 @@ class TestLatentRepresentation:
     def test_logits_follow_from_it_up_to_a_constant(self, trained):
         model, _ = trained
         latent = model.get_latent_representation()
-        logits = model.predict(soft=True).map(np.log).to_numpy()
+        logits = model.predict(soft=True).map(np.log).to_numpy(copy=True)
         logits -= logits.mean(axis=1, keepdims=True)
         design = np.column_stack([latent, np.ones(len(latent))])
         solution, *_ = np.linalg.lstsq(design, logits, rcond=None)

@@ -8,6 +8,7 @@ import pytest
 
 from tgem import net, tl
 from tgem._core import keys
+from tgem._core.mudata_compat import columns_stay
 
 COLUMNS = ["class", "gene", "degree", "strength", "rank", "p_value", "fdr"]
 GENES = [f"g{at:02d}" for at in range(30)]
@@ -40,7 +41,7 @@ def adata():
 def splicing():
     """Two factors and the isoforms of two genes, as DeepSF's network lists them."""
     gene = ad.AnnData(np.ones((3, 2), dtype=np.float32), var=pd.DataFrame(index=["SRSF1", "G"]))
-    with md.set_options(pull_on_update=False):
+    with columns_stay():
         mdata = md.MuData({"gene": gene})
     mdata.uns["deepsf_network"] = pd.DataFrame(
         {
@@ -156,7 +157,7 @@ def test_survives_the_disk(adata, splicing, tmp_path):
     again = tl.hubs(back, null=[network(seed) for seed in range(1, 4)], copy=True)
     pd.testing.assert_frame_equal(again.uns["tgem_hubs"], expected)
     tl.hubs(splicing)
-    with md.set_options(pull_on_update=False):
+    with columns_stay():
         splicing.write_h5mu(tmp_path / "x.h5mu")
         stored = md.read_h5mu(tmp_path / "x.h5mu")
     assert stored.uns["deepsf_hubs"]["degree"].tolist() == [3, 2]

@@ -89,7 +89,7 @@ def overlaps(texts):
 
 class TestHeatmap:
     def test_genes_stand_with_the_class_of_their_largest_mean(self, adata):
-        ax = pl.attribution(adata, kind="heatmap", n_genes=2)
+        ax = pl.attribution(adata, kind="heatmap", n_genes=2, classes=LABELS)
         assert tick_labels(ax.yaxis) == LABELS
         assert tick_labels(ax.xaxis) == ["A", "B", "C"]
         values = ax.images[0].get_array()
@@ -168,7 +168,7 @@ class TestAttributionArguments:
         assert pl.attribution(adata, classes="B cell", ax=ax) == [ax]
         assert tick_labels(ax.yaxis)[0] == "B"
         with pytest.raises(ValueError, match="one panel to draw into `ax`, but there are 3"):
-            pl.attribution(adata, ax=ax)
+            pl.attribution(adata, classes=LABELS, ax=ax)
 
     def test_unknown_kind(self, adata):
         with pytest.raises(ValueError, match="'bars', 'heatmap', 'dotplot', got 'violin'"):

@@ -11,6 +11,7 @@ import pytest
 
 import tgem
 from tgem._core.errors import GeneAlignmentWarning
+from tgem._core.mudata_compat import columns_stay
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:mudata")
 
@@ -116,7 +117,7 @@ def test_mudata_copy_and_file(tmp_path):
 
 
 def test_real_genes_carry_every_symbol_of_the_list(shared_data):
-    with mudata.set_options(pull_on_update=False):
+    with columns_stay():
         mdata = mudata.read_h5mu(shared_data / "isoform" / "macrophage.h5mu", backed="r")
         gene = anndata.AnnData(var=mdata["gene"].var[["gene_symbol"]].copy())
     mdata.file.close()

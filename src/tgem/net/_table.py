@@ -43,7 +43,7 @@ def checked(table: pd.DataFrame, *, called: str = "table") -> pd.DataFrame:
     if "class" not in plain:
         plain = plain.assign(**{"class": pd.Series(ONE_CLASS, plain.index, dtype=object)})
     if "layer" in plain:  # the categories of a stored column may be numbers
-        plain["layer"] = plain["layer"].astype(object)
+        plain["layer"] = plain["layer"].astype(object).infer_objects()
     _check_different(plain, called)
     return plain
 

@@ -111,7 +111,7 @@ def attention(
     groups = [str(name) for name in found.n_cells.index]
     keys.ATTENTION_ENTROPY.write(target, found.cells, key_added)
     names = names_in_data(target, model)
-    warn_of_rows(model, names, ".varm", "model.get_attention_summary(adata)")
+    warn_of_rows(target, model, ".varm", instead="model.get_attention_summary(adata)")
     keys.ATTENTION_ENTROPY_GENES.write(target, rows_of_data(found.genes, target, names), key_added)
     for number, table in enumerate(found.received, 1):
         named = table.set_axis(keys.column_names(groups), axis="columns")

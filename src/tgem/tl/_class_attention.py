@@ -70,7 +70,7 @@ def class_attention(
     names = names_in_data(written, model)
     slot = keys.CLASS_ATTENTION
     of_class = f".varm[{slot.key(key_added)!r}]"
-    warn_of_rows(model, names, of_class, "model.get_class_attention()")
+    warn_of_rows(written, model, of_class, instead="model.get_class_attention()")
     slot.write(written, rows_of_data(table, written, names), key_added)
     classes = [str(label) for label in model.classes]
     record(

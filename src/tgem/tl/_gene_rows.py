@@ -30,11 +30,10 @@ def rows_of_data(table: pd.DataFrame, adata: AnnData, names: pd.Series[str]) -> 
     return table.loc[names.index].set_axis(names.to_numpy()).reindex(adata.var_names)
 
 
-def warn_of_rows(
-    model: ExplainedClassifier, names: pd.Series[str], slot: str, instead: str
-) -> None:
-    """Say which of the model's genes the data have no row for."""
-    absent = model.gene_names[~model.gene_names.isin(names.index)]
+def warn_of_rows(adata: AnnData, model: ExplainedClassifier, slot: str, *, instead: str) -> None:
+    """Say which of the model's genes were measured but have no row in the data."""
+    measured = pd.Index(model.align_genes(adata).found)
+    absent = measured[~measured.isin(names_in_data(adata, model).index)]
     if len(absent):
         msg = (
             f"{len(absent)} of the model's {len(model.gene_names)} genes are not in "
