@@ -39,6 +39,11 @@ def hubs_prefix(data: Any, prefix: str | None) -> str:
     return _only_prefix(data, keys.HUBS, prefix)
 
 
+def enrichment_prefix(data: Any, prefix: str | None) -> str:
+    """Return the prefix asked for, or that of the only enriched gene sets there are."""
+    return _only_prefix(data, keys.ENRICHMENT, prefix)
+
+
 def _only_prefix(data: Any, slot: keys.Slot, prefix: str | None) -> str:
     if prefix is not None:
         return prefix
@@ -121,15 +126,15 @@ def reliability_text(params: dict[str, Any]) -> str:
     )
 
 
-def brief_reliability(params: dict[str, Any]) -> str:
-    """The same in a few words."""
+def brief_reliability(params: dict[str, Any], counted: str = "edges") -> str:
+    """The same in a few words, of edges or what else was counted."""
     if "assessed_on" not in params:
         return ""
     if not int(params["n_held_out"]):
         return "reliability not assessed"
     return (
-        f"{int(params['n_reliable_edges']):,} of {int(params['n_edges']):,} edges reliable on "
-        "held-out samples"
+        f"{int(params['n_reliable_edges']):,} of {int(params['n_edges']):,} {counted} reliable "
+        "on held-out samples"
     )
 
 

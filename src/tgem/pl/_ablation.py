@@ -11,7 +11,18 @@ from matplotlib.ticker import MaxNLocator
 from tgem._core import keys
 from tgem._core.tables import rows_by_class
 from tgem._core.validate import check_choice
-from tgem.pl._figure import BLUE, GREY, MEDIUM, ORANGE, SMALL, clean, finish, panels, wrapped
+from tgem.pl._figure import (
+    BLUE,
+    GREY,
+    MEDIUM,
+    ORANGE,
+    SMALL,
+    clean,
+    finish,
+    n_cells_text,
+    panels,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +124,8 @@ def ablation(
     chosen = rows_by_class(table, classes)
     shown = [(label, rows, name) for name in modes for label, rows in chosen]
     n_columns = min(len(shown), max(3, min(_MOST_COLUMNS, math.ceil(math.sqrt(len(shown))))))
-    axes = panels(len(shown), n_columns, *((3.2, 2.9) if len(shown) < 4 else (2.2, 2.2)), ax=ax)
+    size = (3.2, 2.9) if len(shown) < 4 else (2.2, 2.2)
+    axes = panels(len(shown), n_columns, *size, ax=ax, choose_with="`mode` and `classes`")
     for panel, (label, of_class, name) in zip(axes, shown, strict=True):
         rows = of_class[of_class["mode"] == name]
         _curves(panel, rows)
@@ -151,12 +163,12 @@ def _curves(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def _title(label: str | None, mode: str, rows: pd.DataFrame, area: float | None) -> str:
-    n_cells = int(rows["n_cells"].max()) if len(rows) else 0
+    cells = n_cells_text(int(rows["n_cells"].max()) if len(rows) else 0)
     if label is not None:
-        return f"{wrapped(label, _TITLE_WIDTH)}\n{n_cells:,} cells"
+        return f"{wrapped(label, _TITLE_WIDTH)}\n{cells}"
     if area is None or not np.isfinite(area):
-        return f"{mode}, {n_cells:,} cells"
-    return f"{mode}, {n_cells:,} cells\nshaded: mean height {float(area):.3g}"
+        return f"{mode}, {cells}"
+    return f"{mode}, {cells}\nshaded: mean height {float(area):.3g}"
 
 
 def _legend(ax: Axes, *, own_figure: bool) -> None:

@@ -10,7 +10,17 @@ from matplotlib.ticker import MaxNLocator
 from tgem._core import keys
 from tgem._core.tables import rows_by_class
 from tgem._core.validate import check_choice
-from tgem.pl._figure import BLUE, GREY, LIGHT_GREY, MEDIUM, clean, finish, panels, wrapped
+from tgem.pl._figure import (
+    BLUE,
+    GREY,
+    LIGHT_GREY,
+    MEDIUM,
+    clean,
+    finish,
+    n_cells_text,
+    panels,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +109,8 @@ def attention_necessity(
     metrics = list(_METRICS) if metric is None else [str(metric)]
     chosen = rows_by_class(table, classes)
     shown = [(label, rows, name) for label, rows in chosen for name in metrics]
-    axes = panels(len(shown), len(metrics), 3.6, 2.5, ax=ax)
+    choose_with = "`metric` and `classes`"
+    axes = panels(len(shown), len(metrics), 3.6, 2.5, ax=ax, choose_with=choose_with)
     for panel, (label, of_class, name) in zip(axes, shown, strict=True):
         rows = of_class[of_class["metric"] == name].set_index("maps")
         _ladder(panel, rows.loc[[maps for maps in _LABELS if maps in rows.index]])
@@ -141,8 +152,7 @@ def _limits(values: np.ndarray[Any, Any]) -> tuple[float, float]:
 
 def _title(label: str | None, rows: pd.DataFrame) -> str:
     name = "all" if label is None else wrapped(label, _TITLE_WIDTH)
-    n_cells = int(rows["n_cells"].max())
-    first = f"{name} ({n_cells:,} {'cell' if n_cells == 1 else 'cells'})"
+    first = f"{name} ({n_cells_text(int(rows['n_cells'].max()))})"
     if "mean" not in rows.index:
         return first
     share, lower, upper = rows.loc["mean", ["own_minus", "own_minus_lower", "own_minus_upper"]]

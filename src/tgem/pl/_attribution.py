@@ -18,6 +18,7 @@ from tgem.pl._figure import (
     VERMILION,
     clean,
     finish,
+    left_out_text,
     literal,
     panels,
     single,
@@ -60,8 +61,7 @@ def attribution(
       drawn only where too few spoke for it, are vermilion.
     - ``"heatmap"``: classes x the positive top genes of all of them, blue for and vermilion
       against the class, on one scale with white at 0. An outline marks a class's own genes; one
-      that several classes share is with the class of its largest mean. Classes that no cell was
-      given are grey.
+      that several classes share is with the class of its largest mean.
     - ``"dotplot"``: the same as dots, whose area is the share of the class's cells in which the
       gene has an attribution other than 0: with the zero baseline, those that express it.
 
@@ -74,7 +74,8 @@ def attribution(
     n_genes
         Number of top genes of each class; by default 10 for bars and 3 otherwise.
     classes
-        Classes to draw, in this order; all by default.
+        Classes to draw, in this order. By default all that a cell was given; how many are left
+        out is said below. Classes without cells that are asked for are empty panels, or grey.
     key_added
         Prefix of the slot, ``"tgem"`` by default.
     ax
@@ -116,6 +117,10 @@ def attribution(
     check_count("n_genes", n_genes)
     table = summarized_attributions(adata, key_added)
     chosen = chosen_classes(classes, list(table.columns))
+    n_left_out = 0
+    if classes is None:
+        filled = [label for label in chosen if table[label].notna().any()] or chosen
+        n_left_out, chosen = len(chosen) - len(filled), filled
     drawn: list[Axes] | Axes
     if kind == "bars":
         drawn = _all_bars(ax, table, chosen, n_genes)
@@ -131,6 +136,12 @@ def attribution(
             shares = summarized_attributions(adata, key_added, keys.ATTRIBUTION_SHARE)
             first = dotplot(ax, table[chosen], shares[chosen], groups)
         drawn = first
+    if n_left_out:
+        _say_below(
+            first,
+            left_out_text(n_left_out),
+            of_figure=kind == "bars" and ax is None,
+        )
     return drawn if finish(first, drawn_here=ax is None, show=show, save=save) else None
 
 
@@ -166,6 +177,18 @@ def _bars(ax: Axes, values: pd.Series[float], n_rows: int) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=3))
     ax.ticklabel_format(axis="x", style="sci", scilimits=(-3, 3), useMathText=True)
     ax.xaxis.get_offset_text().set_fontsize(SMALL)
+
+
+def _say_below(ax: Axes, text: str, *, of_figure: bool) -> None:
+    """Add a line to the name of the axis, or of that of all panels."""
+    figure = ax.figure.figure
+    before = figure.get_supxlabel() if of_figure else ax.get_xlabel()
+    width = max(int(figure.get_size_inches()[0] / 0.075), 20)
+    label = "\n".join(filter(None, (before, wrapped(text, width))))
+    if of_figure:
+        figure.supxlabel(label, fontsize=MEDIUM)
+    else:
+        ax.set_xlabel(label, fontsize=MEDIUM)
 
 
 def _say(ax: Axes, text: str) -> None:

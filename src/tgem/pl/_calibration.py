@@ -9,7 +9,18 @@ from matplotlib.ticker import PercentFormatter
 
 from tgem._core import keys
 from tgem._core.validate import chosen_classes
-from tgem.pl._figure import BLUE, GREY, LIGHT_GREY, MEDIUM, SMALL, clean, finish, panels, wrapped
+from tgem.pl._figure import (
+    BLUE,
+    GREY,
+    LIGHT_GREY,
+    MEDIUM,
+    SMALL,
+    clean,
+    finish,
+    n_cells_text,
+    panels,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,11 +139,11 @@ def _draw(ax: Axes, table: pd.DataFrame, n_bins: int) -> None:
 
 
 def _title(name: str, table: pd.DataFrame, params: dict[str, Any]) -> str:
-    n_cells = int(table.loc[table["class"] == name, "n_cells"].sum())
+    cells = n_cells_text(int(table.loc[table["class"] == name, "n_cells"].sum()))
     if name != _ALL:
-        return f"{wrapped(name, 30)}\n{n_cells:,} cells"
+        return f"{wrapped(name, 30)}\n{cells}"
     if "expected_calibration_error" not in params:
-        return f"{n_cells:,} cells"
+        return cells
     error = float(params["expected_calibration_error"])
     floor = float(params["expected_calibration_error_floor"])
-    return f"{n_cells:,} cells, calibration error {error:.3f}\n(by chance alone {floor:.3f})"
+    return f"{cells}, calibration error {error:.3f}\n(by chance alone {floor:.3f})"

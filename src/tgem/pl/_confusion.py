@@ -8,9 +8,11 @@ import numpy as np
 from matplotlib.ticker import PercentFormatter
 
 from tgem._core import keys
-from tgem.pl._figure import BLUES, MEDIUM, SMALL, finish, literal, single
+from tgem._core.validate import chosen_classes
+from tgem.pl._figure import BLUES, MEDIUM, SMALL, finish, left_out_text, literal, single
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -24,6 +26,7 @@ def confusion(
     adata: AnnData,
     *,
     normalize: bool = True,
+    classes: Sequence[str] | None = None,
     key_added: str | None = None,
     ax: Axes | None = None,
     show: bool | None = None,
@@ -42,6 +45,9 @@ def confusion(
     normalize
         Colour by the fraction of the row, so that rare labels show as well as common ones;
         otherwise by the number of cells. A row without cells is grey.
+    classes
+        Labels to draw, in this order. By default all that a cell has or was given; how many are
+        left out is said below. Fractions are always of all cells of the row's label.
     key_added
         Prefix of the slot, ``"tgem"`` by default.
     ax
@@ -59,6 +65,8 @@ def confusion(
     ------
     KeyError
         If there are no counts in `adata`.
+    ValueError
+        For an unknown label.
 
     Examples
     --------
@@ -77,9 +85,11 @@ def confusion(
     >>> [text.get_text() for text in ax.texts]
     ['18', '2', '30']
     """
-    counts = _square(keys.CONFUSION.read(adata, key_added))
+    every = _square(keys.CONFUSION.read(adata, key_added))
+    chosen = _chosen(every, classes)
+    counts = every.loc[chosen, chosen]
     n_classes = len(counts)
-    totals = counts.sum(axis=1).to_numpy(dtype=float)[:, None]
+    totals = every.sum(axis=1)[chosen].to_numpy(dtype=float)[:, None]
     values = counts.to_numpy(dtype=float)
     if normalize:
         values = np.divide(values, totals, out=np.full_like(values, np.nan), where=totals > 0)
@@ -92,6 +102,9 @@ def confusion(
     if numbered:
         _write_counts(axes, counts.to_numpy(), values / top)
     _label(axes, [literal(label) for label in counts.index])
+    if classes is None and n_classes < len(every):
+        note = left_out_text(len(every) - n_classes)
+        axes.set_xlabel(f"predicted\n({note})", fontsize=MEDIUM)
     bar = axes.figure.colorbar(image, ax=axes, shrink=0.8, aspect=20, pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=SMALL)
@@ -109,6 +122,15 @@ def _square(table: pd.DataFrame) -> pd.DataFrame:
         index="true", columns="predicted", values="n_cells", aggfunc="sum", fill_value=0
     )
     return square.reindex(index=labels, columns=labels, fill_value=0)
+
+
+def _chosen(counts: pd.DataFrame, classes: Sequence[str] | None) -> list[str]:
+    """Labels asked for, or those that a cell has or was given."""
+    known = chosen_classes(classes, list(counts.index))
+    if classes is not None:
+        return known
+    occurs = (counts.sum(axis=0) + counts.sum(axis=1)) > 0
+    return [label for label in known if occurs[label]] or known
 
 
 def _write_counts(ax: Axes, counts: np.ndarray, shade: np.ndarray) -> None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from mudata import MuData
 
 from tgem._core import keys
+from tgem._core.networks import enrichment_prefix
 from tgem._core.validate import check_count, chosen_classes
 from tgem.pl._figure import (
     BLUES,
@@ -43,7 +45,7 @@ _PRERANK = {"Tag %": "Overlap", "NOM p-val": "P-value", "FDR q-val": _ADJUSTED}
 
 
 def enrich(
-    adata: AnnData,
+    adata: AnnData | MuData,
     *,
     n_terms: int = 3,
     classes: Sequence[str] | None = None,
@@ -67,15 +69,16 @@ def enrich(
     Parameters
     ----------
     adata
-        Data with the table that :func:`tgem.tl.enrich` wrote.
+        AnnData or MuData with the table that :func:`tgem.tl.enrich` or
+        :func:`tgem.tl.enrich_targets` wrote.
     n_terms
         Number of sets that each class puts into the plot, by adjusted p-value.
     classes
-        Classes to draw, in this order; all by default.
+        Classes to draw, in this order; all by default. Of targets, the factors.
     max_adjusted_p_value
         Largest adjusted p-value, by prerank false discovery rate, that counts as significant.
     key_added
-        Prefix of the slot, ``"tgem"`` by default.
+        Prefix of the slot; by default that of the table that is there.
     ax
         Axes to draw into; a new figure by default.
     show
@@ -92,7 +95,8 @@ def enrich(
     KeyError
         If there is no such table in `adata`.
     ValueError
-        For an unknown class, `n_terms` below 1, or a p-value outside 0 to 1.
+        For an unknown class, `n_terms` below 1, a p-value outside 0 to 1, or several tables where
+        `key_added` names none.
 
     Examples
     --------
@@ -139,8 +143,16 @@ def enrich(
     return axes if finish(axes, drawn_here=ax is None, show=show, save=save) else None
 
 
-def _read(adata: AnnData, prefix: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _read(adata: AnnData | MuData, key_added: str | None) -> tuple[pd.DataFrame, list[str]]:
     """Return the table with numbers to draw, and the tested classes in their order."""
+    prefix = enrichment_prefix(adata, key_added)
+    if isinstance(adata, MuData) and keys.ENRICHMENT.key(prefix) not in adata.uns:
+        which = "" if key_added is None else f" as {keys.ENRICHMENT.key(prefix)!r}"
+        msg = (
+            f"Expected a table of gene sets in mdata.uns{which}, found none. Write it with "
+            "`tgem.tl.enrich_targets(mdata, gene_sets)` first."
+        )
+        raise KeyError(msg)
     table: pd.DataFrame = keys.ENRICHMENT.read(adata, prefix)
     if "NES" in table:
         table = table.rename(columns=_PRERANK)

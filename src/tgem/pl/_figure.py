@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -46,17 +47,23 @@ def single(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def panels(
-    n_panels: int, n_columns: int, width: float, height: float, *, ax: Axes | None = None
+    n_panels: int,
+    n_columns: int,
+    width: float,
+    height: float,
+    *,
+    ax: Axes | None = None,
+    choose_with: str = "`classes`",
 ) -> list[Axes]:
     """Lay out panels of `width` x `height` inches, and leave no empty frames.
 
-    One panel alone may go into the caller's `ax`.
+    One panel alone may go into the caller's `ax`; `choose_with` names what leaves one.
     """
     if ax is not None:
         if n_panels > 1:
             msg = (
                 f"Expected one panel to draw into `ax`, but there are {n_panels}. Choose one with "
-                "`classes`, or leave `ax` out for a figure of several panels."
+                f"{choose_with}, or leave `ax` out for a figure of several panels."
             )
             raise ValueError(msg)
         return [ax]
@@ -89,6 +96,16 @@ def literal(name: object) -> str:
     return str(name).replace("$", r"\$")
 
 
+def n_cells_text(number: int) -> str:
+    """Write how many cells there are."""
+    return f"{number:,} {'cell' if number == 1 else 'cells'}"
+
+
+def left_out_text(number: int) -> str:
+    """Say how many classes are not drawn because no cell is of them."""
+    return f"{number:,} {'class' if number == 1 else 'classes'} without cells left out"
+
+
 def wrapped(label: str, width: int) -> str:
     """Break a long label into lines, also behind the slashes and underscores of names.
 
@@ -107,6 +124,7 @@ def finish(ax: Axes, *, drawn_here: bool, show: bool | None, save: str | Path | 
     """Save and show the figure of `ax`; say whether its axes are to be returned."""
     figure: Figure = ax.figure.figure
     if save is not None:
+        _check_is_path(save)
         folder = Path(save).parent
         if not folder.is_dir():
             msg = f"Expected `save` to be in an existing folder, but there is no {str(folder)!r}."
@@ -118,3 +136,21 @@ def finish(ax: Axes, *, drawn_here: bool, show: bool | None, save: str | Path | 
     if show or (show is None and drawn_here and has_window):
         plt.show()
     return not show
+
+
+def _check_is_path(save: object) -> None:
+    """Refuse what scanpy adds to a name of its own: here a file has the name that it is given."""
+    if isinstance(save, os.PathLike):
+        return
+    if not isinstance(save, str):
+        msg = (
+            f"Expected `save` to be the path of a file, such as 'figure.pdf', got {save!r}. Name "
+            "the file: there is no default name."
+        )
+        raise TypeError(msg)
+    if re.fullmatch(r"[._][^/\\]*", save):
+        msg = (
+            f"Expected `save` to be the path of a file, got {save!r}, which looks like an ending "
+            f"of scanpy's. Name the file: save='figure{save}', or './{save}' if that is its name."
+        )
+        raise ValueError(msg)

@@ -43,6 +43,7 @@ def history(
     *,
     metrics: Sequence[str] | None = None,
     key_added: str | None = None,
+    ax: Axes | None = None,
     show: bool | None = None,
     save: str | Path | None = None,
 ) -> list[Axes] | None:
@@ -60,6 +61,9 @@ def history(
         ``"validation_accuracy"``. ``[]`` draws the losses only.
     key_added
         Prefix of the slot, ``"tgem"`` by default.
+    ax
+        Axes to draw into, for one panel only, such as that of the losses by ``metrics=[]``; a new
+        figure by default.
     show
         Whether to show the figure. By default only where figures have windows.
     save
@@ -75,7 +79,7 @@ def history(
     KeyError
         If there are no curves in `adata`.
     ValueError
-        For an unknown metric, or if there is nothing to draw.
+        For an unknown metric, `ax` with two panels, or if there is nothing to draw.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def history(
         )
         raise ValueError(msg)
     n_panels = bool(losses) + bool(chosen)
-    axes = panels(n_panels, n_panels, 3.8, 2.8)
+    axes = panels(n_panels, n_panels, 3.8, 2.8, ax=ax, choose_with="`metrics=[]`")
     if losses:
         _draw(axes[0], table[losses], [_LOSSES[name] for name in losses])
         axes[0].set_ylabel("loss", fontsize=MEDIUM)
@@ -112,7 +116,7 @@ def history(
         styles = list(zip(map(_readable, chosen), cycle(_METRIC_COLOURS), strict=False))
         _draw(axes[-1], table[chosen], styles)
         _widen(axes[-1], table[chosen])
-    return axes if finish(axes[0], drawn_here=True, show=show, save=save) else None
+    return axes if finish(axes[0], drawn_here=ax is None, show=show, save=save) else None
 
 
 def _curves(table: pd.DataFrame) -> pd.DataFrame:

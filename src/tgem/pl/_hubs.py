@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_COLUMNS = 6
 _LETTER = 0.075  # inches, of names
 _ROW = 0.165  # inches
+#: What the degree counts, by direction, where isoforms of one gene are one target.
+_OF_GENES = {"out": "genes", "in": "factors", "both": "genes and factors"}
 
 
 def hubs(
@@ -42,8 +44,9 @@ def hubs(
     """Draw the largest hubs of each class.
 
     Filled points are significant, hollow ones were tested and are not, grey ones were not tested.
-    Each class has its own panel and scale. Of hubs of regulation it is said below how many edges
-    are of genes that the model predicts on held-out samples.
+    Each class has its own panel and scale. Of hubs of regulation it is said below how many edges,
+    or pairs of factor and gene where these were counted, are of genes that the model predicts on
+    held-out samples.
 
     Parameters
     ----------
@@ -120,7 +123,9 @@ def hubs(
     # The axis's name and the key take half an inch of the whole figure.
     height = _ROW * (n_rows + 1) + 0.3 + 0.16 * n_lines + 0.5 / -(-len(chosen) // n_columns)
     prefix = hubs_prefix(adata, key_added)
-    caption = brief_reliability(adata.uns.get(keys.HUBS.params_key(prefix), {}))
+    params = adata.uns.get(keys.HUBS.params_key(prefix), {})
+    of_genes = params.get("targets") == "gene"
+    caption = brief_reliability(params, "pairs of factor and gene" if of_genes else "edges")
     if caption:
         height += 0.16 * (1 + len(caption) * _LETTER // (width * n_columns))
     axes = panels(len(chosen), n_columns, width, height, ax=ax)
@@ -130,7 +135,12 @@ def hubs(
         is_only = set(names) <= {"all"}  # a network without classes
         panel.set_title("" if is_only else titles[label], fontsize=MEDIUM)
     if shown:
-        _add_key(axes, shown, by, max_fdr, caption=caption, alone=ax is not None)
+        counted = _OF_GENES[str(params["direction"])] if of_genes else "edges"
+        sizes = {
+            "degree": f"degree (number of {counted})",
+            "strength": "strength (sum of |weight|)",
+        }
+        _add_key(axes, shown, sizes[by], max_fdr, caption=caption, alone=ax is not None)
     return axes if finish(axes[0], drawn_here=ax is None, show=show, save=save) else None
 
 
@@ -164,14 +174,13 @@ def _points(ax: Axes, rows: pd.DataFrame, by: str, max_fdr: float) -> None:
 def _add_key(
     axes: list[Axes],
     shown: list[pd.DataFrame],
-    by: str,
+    title: str,
     max_fdr: float,
     *,
     caption: str,
     alone: bool,
 ) -> None:
     """Name the axis and the marks that occur, and say what the network is worth."""
-    title = {"degree": "degree (number of edges)", "strength": "strength (sum of |weight|)"}[by]
     if caption:
         inches = axes[0].figure.figure.get_size_inches()[0]
         title = f"{title}\n{wrapped(caption, int(inches / _LETTER))}"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SEED = 0
 _GAP = 0.7  # between components, in lengths of an edge
+_SMALLEST_SCALE = 0.5  # of the genes' places, to make room for names
 
 
 def place_genes(edges: pd.DataFrame) -> dict[str, np.ndarray[Any, Any]]:
@@ -67,17 +68,64 @@ def place_names(
     """Move each name to the side of its gene where it meets the fewest names and genes.
 
     The names come with the most important first; later ones give way. A name that would lie on
-    another name wherever it stands is left out. The figure must have been drawn once, so that the
-    axes are where they stay.
+    another name wherever it stands is left out. Where names reach beyond the axes, the genes move
+    towards the middle. The figure must have been drawn once, so that the axes are where they stay.
     """
+    _place(ax, texts, points, radii, leave_axes=True)
+    if _make_room(ax, texts):
+        _place(ax, texts, points, radii, leave_axes=False)
+
+
+def _make_room(ax: Axes, texts: list[Annotation]) -> bool:
+    """Widen the axes' limits until the names fit beside their genes; say whether that was needed.
+
+    Names keep their size and their distance from the gene, whose place is all that moves.
+    """
+    frame = ax.get_window_extent(_renderer(ax))
+    scale = 1.0
+    for text in texts:
+        if not text.get_visible():
+            continue
+        box = text.get_window_extent(_renderer(ax))
+        anchor = ax.transData.transform(text.xy)
+        for axis, (least, most) in enumerate([(box.x0, box.x1), (box.y0, box.y1)]):
+            half, middle = frame.size[axis] / 2, (frame.min[axis] + frame.max[axis]) / 2
+            place = anchor[axis] - middle
+            # The side of the axes that the gene is on, and how far the name reaches beyond it.
+            reach = most - anchor[axis] if place > 0 else anchor[axis] - least
+            if place and abs(place) + reach > half:
+                scale = min(scale, (half - reach) / abs(place))
+    if scale == 1.0:
+        return False
+    scale = max(scale, _SMALLEST_SCALE)
+    for low_high, set_limits in ((ax.get_xlim(), ax.set_xlim), (ax.get_ylim(), ax.set_ylim)):
+        middle, half = sum(low_high) / 2, (low_high[1] - low_high[0]) / 2 / scale
+        set_limits(middle - half, middle + half)
+    return True
+
+
+def _renderer(ax: Axes) -> Any:
+    canvas: Any = ax.figure.figure.canvas
+    return canvas.get_renderer() if hasattr(canvas, "get_renderer") else None
+
+
+def _place(
+    ax: Axes,
+    texts: list[Annotation],
+    points: np.ndarray[Any, Any],
+    radii: list[float],
+    *,
+    leave_axes: bool,
+) -> None:
+    """Give each name the best of the places around its gene, if any is left."""
     figure = ax.figure.figure
-    canvas: Any = figure.canvas
-    renderer = canvas.get_renderer() if hasattr(canvas, "get_renderer") else None
+    renderer = _renderer(ax)
     pixels = ax.transData.transform(points)
     frame = ax.get_window_extent(renderer)
     per_point = figure.dpi / 72
     taken: list[tuple[float, float, float, float]] = []
     for text, radius in zip(texts, radii, strict=True):
+        text.set_visible(True)  # or it has no size
         box = text.get_window_extent(renderer)
         anchor = ax.transData.transform(text.xy)
         best: tuple[float, tuple[float, float], tuple[float, float, float, float]] | None = None
@@ -92,6 +140,8 @@ def place_names(
             )  # fmt: skip
             outside = max(frame.x0 - place[0], 0) + max(place[2] - frame.x1, 0)
             outside += max(frame.y0 - place[1], 0) + max(place[3] - frame.y1, 0)
+            if outside > 1 and not leave_axes:
+                continue
             cost = float(covered) + outside / 10 + math.hypot(x, y) / 1000
             if best is None or cost < best[0]:
                 best = cost, (x, y), place

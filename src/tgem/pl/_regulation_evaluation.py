@@ -104,7 +104,8 @@ def regulation_evaluation(
     n_measures = table["measure"].nunique()
     height = 0.24 * n_measures + 1.1
     limits = _limits(table[table["level"].isin(chosen)], metric)
-    axes = panels(len(chosen), min(len(chosen), _COLUMNS), _WIDTH, height, ax=ax)
+    columns = min(len(chosen), _COLUMNS)
+    axes = panels(len(chosen), columns, _WIDTH, height, ax=ax, choose_with="`levels`")
     for panel, level in zip(axes, chosen, strict=True):
         rows = table[table["level"] == level].set_index("measure")
         _dots(panel, rows, metric)

@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from tgem._core import keys
-from tgem._core.networks import network_prefix
+from tgem._core.networks import network_key, network_prefix
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.pl._figure import (
     BLUE,
@@ -100,8 +101,9 @@ def stability(
     check_count("n_top", n_top)
     prefix = network_prefix(adata, key_added)
     slot = keys.STABILITY_HUBS if of == "hubs" else keys.STABILITY
-    table = _named(slot.read(adata, prefix), of)
-    known = list(dict.fromkeys(table["class"]))
+    found = slot.read(adata, prefix)
+    table = _named(found, of)
+    known = _in_order(found, adata.uns.get(network_key(prefix)))
     chosen = chosen_classes(classes, known) if known or classes else ["all"]
     top = {label: table[table["class"] == label].head(n_top) for label in chosen}
     n_rows = max((len(rows) for rows in top.values()), default=1) or 1
@@ -124,7 +126,17 @@ def stability(
         ax.set_xlabel(title, fontsize=MEDIUM)
     else:
         axes[0].figure.supxlabel(title, fontsize=MEDIUM)
+    if of == "edges":
+        _add_key(axes, list(top.values()), alone=ax is not None)
     return axes if finish(axes[0], drawn_here=ax is None, show=show, save=save) else None
+
+
+def _in_order(table: pd.DataFrame, network: pd.DataFrame | None) -> list[str]:
+    """Classes of the table, in the order in which the network's plot has them."""
+    tables = [table] if network is None or "class" not in network else [network, table]
+    names = dict.fromkeys(str(label) for each in tables for label in each["class"].unique())
+    known = set(table["class"].astype(str))
+    return [label for label in names if label in known]
 
 
 def _named(table: pd.DataFrame, of: str) -> pd.DataFrame:
@@ -159,3 +171,24 @@ def _points(ax: Axes, rows: pd.DataFrame) -> None:
     ax.tick_params(axis="y", length=0)
     ax.set_xlim(0, 1.05)
     ax.set_xticks([0, 0.5, 1])
+
+
+def _add_key(axes: list[Axes], shown: list[pd.DataFrame], *, alone: bool) -> None:
+    """Name the marks that occur."""
+    occur = {bool(filled) for rows in shown for filled in rows["filled"]}
+    styles = {True: ("in the network", BLUE), False: ("not in the network", "none")}
+    handles = [
+        Line2D([], [], marker="o", linestyle="", markersize=5, label=name,
+               markerfacecolor=face, markeredgecolor=BLUE)
+        for filled, (name, face) in styles.items()
+        if filled in occur
+    ]  # fmt: skip
+    if not handles:
+        return
+    if alone:
+        axes[0].legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower right")
+    else:
+        axes[0].figure.legend(
+            handles=handles, loc="outside upper left", ncols=len(handles),
+            fontsize=SMALL, frameon=False, handletextpad=0.2, columnspacing=1.0,
+        )  # fmt: skip

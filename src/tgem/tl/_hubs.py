@@ -24,7 +24,7 @@ from tgem.tl._hubs_null import (
     is_of_retrainings,
     null_of_retrainings,
 )
-from tgem.tl._hubs_reliability import share_of_reliable
+from tgem.tl._hubs_reliability import counted_edges, reliable_counts, share_of_reliable
 from tgem.tl._hubs_significance import against_given, between_genes, statistic_of_null, untested
 from tgem.tl._provenance import record
 
@@ -117,7 +117,7 @@ def hubs(
         long DataFrame: ``class`` (``"all"`` for a network without classes), ``gene`` (or factor),
         ``degree``, ``strength`` (sum of absolute weights), ``rank``, ``p_value`` and ``fdr``
         (Benjamini and Hochberg within a class), both missing without `null`; of a network that
-        says which edges are reliable, ``reliable``, the share of the gene's edges that are;
+        says which edges are reliable, ``reliable``, the share of what was counted that is;
     ``.uns["tgem_hubs_params"]``
         the settings, the number of null networks and tgem's version;
     ``.uns["tgem_hubs_null"]``
@@ -198,8 +198,10 @@ def hubs(
         record(target, keys.HUBS_NULL, prefix, trained[1])
     found = table[_COLUMNS]
     if "reliable" in network:
-        params |= reliability_of(network_params(adata, prefix))
-        found = found.assign(reliable=share_of_reliable(found, network, direction))
+        edges = counted_edges(network, targets)
+        of_network = reliability_of(network_params(adata, prefix))
+        params |= of_network | (reliable_counts(edges) if of_network else {})
+        found = found.assign(reliable=share_of_reliable(found, edges, direction))
     remove_derived(target, keys.HUBS, prefix)
     keys.HUBS.write(target, found, prefix)
     record(target, keys.HUBS, prefix, params)

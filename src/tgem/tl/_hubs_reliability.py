@@ -1,4 +1,4 @@
-"""How many of a hub's edges the model has the skill to speak of."""
+"""How many of what a hub's degree counts the model has the skill to speak of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ if TYPE_CHECKING:
 _ENDS = {"out": ("source",), "in": ("target",), "both": ("source", "target")}
 
 
+def counted_edges(network: pd.DataFrame, targets: str) -> pd.DataFrame:
+    """The edges that degrees count: as they are, or one for each factor and gene."""
+    if targets != "gene":
+        return network
+    ends = [name for name in ("class", "layer") if name in network] + ["source", "target"]
+    # Whether an edge is reliable depends on its gene alone.
+    return network.assign(target=network["gene"]).drop_duplicates(ends)
+
+
+def reliable_counts(edges: pd.DataFrame) -> dict[str, int]:
+    """Numbers of edges and of reliable ones, as the network's parameters name them."""
+    return {"n_edges": len(edges), "n_reliable_edges": int(edges["reliable"].sum())}
+
+
 def share_of_reliable(
     hubs: pd.DataFrame, network: pd.DataFrame, direction: str
 ) -> np.ndarray[Any, Any]:
@@ -21,7 +35,7 @@ def share_of_reliable(
     hubs
         Table of hubs with ``gene``.
     network
-        Network with ``source``, ``target`` and ``reliable``.
+        The edges that count, with ``source``, ``target`` and ``reliable``.
     direction
         Which edges are a hub's: ``"out"``, ``"in"`` or ``"both"``.
     """
