@@ -107,6 +107,17 @@ def test_genes_with_one_isoform_are_no_background(tmp_path):
     assert (read.uns["deepsf_enrichment"]["P-value"] < 1e-6).all()
 
 
+def test_genes_without_a_symbol_keep_their_name(adata, sets):
+    symbols = adata.var["symbol"].astype(object)
+    symbols.iloc[[3, 20]] = np.nan
+    symbols.iloc[21] = ""
+    sets["first"].append("ENSG003")
+    tgem.tl.enrich_targets(adata, sets, symbols=symbols, background=adata.var_names)
+    found = adata.uns["deepsf_enrichment"].set_index(["class", "Term"])
+    assert "ENSG003" in found.loc[("SRSF1", "first"), "Genes"].split(";")
+    assert adata.uns["deepsf_enrichment_params"]["n_background"] == 40
+
+
 def test_copy(adata, sets):
     changed = tgem.tl.enrich_targets(
         adata, sets, background=adata.var_names, symbols=adata.var["symbol"], copy=True

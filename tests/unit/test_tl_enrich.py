@@ -6,16 +6,20 @@ from importlib.metadata import version
 import anndata as ad
 import gseapy
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import hypergeom
 
+from tgem import pl
 from tgem._core import keys
 from tgem._core.errors import GeneSetWarning
 from tgem._core.tables import summarized_attributions
 from tgem.enrich import PRERANK_COLUMNS, RESULT_COLUMNS, over_representation, prerank
 from tgem.tl._enrich import enrich
+from tgem.tl._enrich_hubs import enrich_hubs
+from tgem.tl._hubs import hubs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Writing zarr v2")
 
@@ -194,6 +198,75 @@ def test_hint_at_ensembl_identifiers(adata):
     keys.ATTRIBUTION_MEAN.write(adata, table)
     with pytest.raises(ValueError, match=r"Ensembl identifiers: set adata\.var_names"):
         enrich(adata, {"T": ["CD3D"]})
+
+
+class TestSymbols:
+    """The sets know genes by a column of ``.var``."""
+
+    @pytest.fixture
+    def coded(self, adata):
+        adata.var["gene_symbol"] = pd.Categorical(GENES)
+        adata.var["chromosome"] = "G1"
+        adata.var["length"] = 7
+        adata.var_names = [f"ENSG{i:011d}" for i in range(40)]
+        table = keys.ATTRIBUTION_MEAN.read(adata).set_axis(adata.var_names, axis=0)
+        keys.ATTRIBUTION_MEAN.write(adata, table)
+        return adata
+
+    @pytest.mark.parametrize("method", ["over_representation", "prerank"])
+    @pytest.mark.parametrize("of_raw", [False, True])
+    def test_same_as_by_name(self, adata, coded, method, of_raw):
+        named = coded.copy()
+        named.var_names = GENES
+        table = keys.ATTRIBUTION_MEAN.read(named).set_axis(GENES, axis=0)
+        keys.ATTRIBUTION_MEAN.write(named, table)
+        settings = {"method": method, "n_genes": 8, "n_permutations": 50}
+        enrich(named, SETS, **settings)
+        assert "matched_by" not in named.uns[keys.ENRICHMENT.params_key()]
+        if of_raw:
+            coded.raw = coded
+            del coded.var["gene_symbol"]
+        where = f"{'raw.' if of_raw else ''}var['gene_symbol']"
+        with pytest.warns(GeneSetWarning, match=f"by adata.{re.escape(where)}, not by the genes'"):
+            enrich(coded, SETS, **settings)
+        pd.testing.assert_frame_equal(keys.ENRICHMENT.read(coded), keys.ENRICHMENT.read(named))
+        assert coded.uns[keys.ENRICHMENT.params_key()]["matched_by"] == where
+
+    @pytest.mark.filterwarnings("ignore:Gene sets were matched")
+    def test_of_one_symbol_the_gene_farthest_from_0_counts(self, coded):
+        symbols = coded.var["gene_symbol"].astype(object)
+        symbols.iloc[39], symbols.iloc[20] = np.nan, "G1"
+        coded.var["gene_symbol"] = symbols
+        enrich(coded, SETS, n_genes=8)
+        table = keys.ENRICHMENT.read(coded).set_index(["class", "Term"])
+        assert table.loc[(LABELS[0], "first"), "Genes"] == "G0;G1;G2;G3;G4;G5"
+        assert coded.uns[keys.ENRICHMENT.params_key()]["n_background"] == 37
+
+    @pytest.mark.filterwarnings("ignore:Gene sets were matched")
+    def test_hubs(self, coded):
+        genes = coded.var_names
+        edges = {"class": "B", "layer": 1, "source": genes[:6], "target": genes[6]}
+        coded.uns["tgem_network"] = pd.DataFrame(edges | {"weight": 1.0})
+        hubs(coded, direction="out")
+        enrich_hubs(coded, SETS, background=genes, min_size=2)
+        found = coded.uns["tgem_hubs_enrichment"][["Term", "Overlap"]]
+        assert found.to_numpy().tolist() == [["first", "6/6"]]
+        params = coded.uns["tgem_hubs_enrichment_params"]
+        assert params["matched_by"] == "var['gene_symbol']"
+
+    def test_no_column_either(self, coded):
+        del coded.var["gene_symbol"]
+        with pytest.raises(ValueError, match=r'column such as adata\.var\["gene_symbol"\]'):
+            enrich(coded, {"T": ["CD3D"]})
+
+
+def test_the_table_of_an_earlier_call_is_kept_under_another_prefix(adata):
+    enrich(adata, SETS, n_genes=8)
+    adata.uns["go_enrichment"] = adata.uns["tgem_enrichment"]
+    enrich(adata, {"other": GENES[:6]}, n_genes=8)
+    ax = pl.enrich(adata, key_added="go", show=False)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "last"]
+    plt.close(ax.figure)
 
 
 def test_all_attributions_missing(adata):

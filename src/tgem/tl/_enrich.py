@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
-from tgem._core.errors import listed
 from tgem._core.tables import summarized_attributions
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.enrich import (
@@ -18,6 +17,7 @@ from tgem.enrich import (
     prerank,
     read_gene_sets,
 )
+from tgem.tl._gene_set_names import check_shared, names_in_sets, renamed, renamed_ranking
 from tgem.tl._provenance import record, target_of
 from tgem.tl._set_sizes import count_sets
 
@@ -66,7 +66,8 @@ def enrich(
         Dictionary from the name of a set to its genes, the path of a GMT file, or the name of
         an Enrichr library, which alone uses the network; see
         :func:`tgem.enrich.read_gene_sets`. Genes are matched by exact name with
-        ``adata.var_names``.
+        ``adata.var_names`` or, where no set holds any of these, with the column of text in
+        ``adata.var`` that names most of the sets' genes, such as the symbols of Ensembl ids.
     method
         ``"over_representation"`` or ``"prerank"``.
     n_genes
@@ -81,7 +82,9 @@ def enrich(
     classes
         Classes to test; all by default.
     key_added
-        Prefix of the slots to read and write, ``"tgem"`` by default.
+        Prefix of the slots to read and write, ``"tgem"`` by default. To keep the table of an
+        earlier call, give it another prefix: ``adata.uns["go_enrichment"] =
+        adata.uns["tgem_enrichment"]``, which ``tgem.pl.enrich(adata, key_added="go")`` draws.
     copy
         Whether to return a changed copy and leave `adata` as it is.
 
@@ -97,12 +100,14 @@ def enrich(
         table with ``x="class"``, by prerank also ``column="FDR q-val"``;
     ``.uns["tgem_enrichment_params"]``
         ``method``, its settings, ``n_sets`` (the tested ones), ``n_sets_too_small``,
-        ``n_background``, the tested ``classes`` and tgem's version.
+        ``n_background``, the tested ``classes``, ``matched_by`` (the column of ``.var`` by which
+        genes were matched, if not by their names) and tgem's version.
 
     Warns
     -----
     GeneSetWarning
-        If sets were not tested because the model knows too few of their genes; it names them.
+        If sets were not tested because the model knows too few of their genes; it names them. Or
+        if genes were matched by a column of ``.var``.
 
     Raises
     ------
@@ -140,7 +145,9 @@ def enrich(
     if method == "prerank":
         _check_signed(adata, key_added)
     sets = read_gene_sets(gene_sets)
-    background = attributions.index[attributions.notna().any(axis=1)].astype(str).tolist()
+    genes = attributions.index[attributions.notna().any(axis=1)].astype(str).tolist()
+    names, matched_by = names_in_sets(sets, genes, adata)
+    background = renamed(genes, names)
     check_shared(sets, background, adata)
     settings = {"min_size": int(min_size)}
     if method == "prerank":
@@ -154,7 +161,7 @@ def enrich(
         settings |= {"n_genes": int(n_genes)}
     tables = []
     for label in chosen:
-        ranking = attributions[label].dropna()
+        ranking = renamed_ranking(attributions[label].dropna(), names)
         if method == "over_representation":
             top = _top_genes(ranking, n_genes)
             found = over_representation(top, sets, background, min_size=min_size)
@@ -170,6 +177,7 @@ def enrich(
         **settings,
         **counts,
         "n_background": len(background),
+        "matched_by": matched_by,
         "classes": np.array(chosen, dtype=object),
     }
     record(target, keys.ENRICHMENT, key_added, params)
@@ -191,42 +199,6 @@ def _check_signed(adata: AnnData, prefix: str | None) -> None:
 def _top_genes(attribution: pd.Series[float], n_genes: int) -> list[str]:
     """Genes with the largest positive attribution, largest first."""
     return attribution[attribution > 0].nlargest(n_genes).index.astype(str).tolist()
-
-
-def check_shared(sets: dict[str, list[str]], background: list[str], adata: AnnData) -> None:
-    """Raise unless a set has a gene in the background; none at all is a mix-up of names."""
-    known = set(background)
-    if not all(known.isdisjoint(genes) for genes in sets.values()):
-        return
-    members = list(dict.fromkeys(gene for genes in sets.values() for gene in genes))
-    if not background:
-        msg = (
-            f"Expected mean attributions but those of all {adata.n_vars} genes are missing. "
-            "Write them with `tgem.tl.attribution(adata, model)` on cells that the model types."
-        )
-    else:
-        msg = (
-            f"Expected gene sets that share genes with the data, but none of the {len(members)} "
-            f"genes in {len(sets)} sets ({listed(members, 3)}) is among the {len(background)} "
-            f"genes with attributions ({listed(background, 3)}). {_hint(members, background)}"
-        )
-    raise ValueError(msg)
-
-
-def _hint(members: list[str], background: list[str]) -> str:
-    """Guess why no name matches."""
-    if {gene.upper() for gene in members} & {gene.upper() for gene in background}:
-        return (
-            "They match when case is ignored: human symbols are upper case (CD3E), mouse symbols "
-            "are not (Cd3e). Use gene sets of the data's species and spelling."
-        )
-    ensembl = [gene for gene in background if gene.startswith("ENS")]
-    if len(ensembl) > len(background) / 2:
-        return (
-            "The data has Ensembl identifiers: set adata.var_names to the gene symbols before "
-            "training, or use gene sets of Ensembl identifiers."
-        )
-    return "Both need the same kind of name, such as gene symbols or Ensembl identifiers."
 
 
 def _joined(tables: list[pd.DataFrame], own_columns: tuple[str, ...]) -> pd.DataFrame:

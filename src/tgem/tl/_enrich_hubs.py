@@ -13,7 +13,7 @@ from tgem._core.networks import network_key, network_params, network_prefix, rea
 from tgem._core.validate import check_count, chosen_classes
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
 from tgem.net import hubs as count_hubs
-from tgem.tl._enrich import check_shared
+from tgem.tl._gene_set_names import check_shared, names_in_sets, renamed
 from tgem.tl._provenance import record, target_of
 from tgem.tl._set_sizes import count_sets
 
@@ -51,7 +51,8 @@ def enrich_hubs(
         Data with the hubs that :func:`tgem.tl.hubs` wrote, or, with `by_layer`, the network.
     gene_sets
         Dictionary from the name of a set to its genes, the path of a GMT file, or the name of an
-        Enrichr library; see :func:`tgem.enrich.read_gene_sets`.
+        Enrichr library; see :func:`tgem.enrich.read_gene_sets`. Genes are matched by name or, as
+        by :func:`tgem.tl.enrich`, by a column of ``adata.var``.
     n_genes
         Number of hubs of each class, largest strength first; fewer if there are fewer.
     min_size
@@ -86,7 +87,8 @@ def enrich_hubs(
     Warns
     -----
     GeneSetWarning
-        If sets were not tested because too few of their genes are in the background.
+        If sets were not tested because too few of their genes are in the background, or genes were
+        matched by a column of ``.var``.
 
     Raises
     ------
@@ -122,13 +124,15 @@ def enrich_hubs(
     groups = _of_layers(adata, prefix) if by_layer else _of_hubs(adata, prefix, max_fdr)
     chosen = chosen_classes(classes, list(dict.fromkeys(label for label, _, _ in groups)))
     groups = [(label, layer, genes[:n_genes]) for label, layer, genes in groups if label in chosen]
-    known = _background(adata, prefix, background, groups)
+    given = _background(adata, prefix, background, groups)
     sets = read_gene_sets(gene_sets)
+    names, matched_by = names_in_sets(sets, given, adata)
+    known = renamed(given, names)
     check_shared(sets, known, adata)
     counts = count_sets(sets, known, min_size=min_size)
     source = "layers" if by_layer else "hubs"
     tables = [
-        over_representation(genes, sets, known, min_size=min_size).assign(
+        over_representation(renamed(genes, names), sets, known, min_size=min_size).assign(
             **{"class": label, "layer": layer, "source": source}
         )
         for label, layer, genes in groups
@@ -148,6 +152,7 @@ def enrich_hubs(
         "min_size": int(min_size),
         **counts,
         "n_background": len(known),
+        "matched_by": matched_by,
         "n_hubs": sum(len(genes) for _, _, genes in groups),
         "classes": np.array(chosen, dtype=object),
     }

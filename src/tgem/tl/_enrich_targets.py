@@ -16,6 +16,7 @@ from tgem._core.mudata_compat import copied
 from tgem._core.networks import network_key, network_params, network_prefix, read_network
 from tgem._core.validate import check_choice, check_count, check_data
 from tgem.enrich import RESULT_COLUMNS, over_representation, read_gene_sets
+from tgem.tl._gene_set_names import known_names, renamed
 from tgem.tl._provenance import record
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def enrich_targets(
         isoforms, or is expressed, look enriched.
     symbols
         Names under which the gene sets know the genes, by the network's names, such as
-        ``mdata["gene"].var["gene_symbol"]``; ``None`` if they are the same.
+        ``mdata["gene"].var["gene_symbol"]``; ``None`` if they are the same. A gene without one
+        keeps its own.
     n_sources
         Number of factors of each class, those with most targets first.
     min_targets
@@ -121,12 +123,12 @@ def enrich_targets(
         params = adata.uns.get(keys.DIFFERENTIAL_REGULATION.params_key(prefix), {})
         pairs = keys.DIFFERENTIAL_REGULATION.read(adata, prefix)
         network = pairs[pairs["fdr"] <= max_fdr].assign(target=pairs["gene"])
-    rename = dict(symbols) if symbols is not None else {}
+    rename = known_names(symbols) if symbols is not None else {}
     known = _background(background, params)
     targets = _targets(network, n_sources=n_sources, min_targets=min_targets)
     _check_background(targets, known)
     sets = read_gene_sets(gene_sets)
-    universe = _renamed(known, rename)
+    universe = renamed(known, rename)
     if set(universe).isdisjoint(gene for genes in sets.values() for gene in genes):
         msg = (
             f"Expected gene sets that share genes with the {len(universe)} of the background "
@@ -205,7 +207,7 @@ def _tested(
 ) -> pd.DataFrame:
     """Over-representation of the sets among the targets of each factor."""
     tables = [
-        over_representation(_renamed(genes, names), sets, universe, min_size=1).assign(
+        over_representation(renamed(genes, names), sets, universe, min_size=1).assign(
             **{"class": name, "source": "targets"}
         )
         for name, genes in targets.items()
@@ -213,8 +215,3 @@ def _tested(
     columns = ["class", "source", *RESULT_COLUMNS]
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True)[columns] if filled else tables[0][columns]
-
-
-def _renamed(genes: Iterable[str], names: dict[str, str]) -> list[str]:
-    """Names without repetition: two identifiers may share a symbol."""
-    return list(dict.fromkeys(str(names.get(gene, gene)) for gene in genes))
