@@ -59,6 +59,10 @@ class PreparationWarning(TgemWarning):
     """Data do not say how they were prepared, where a model's training data did."""
 
 
+class ResultsWarning(TgemWarning):
+    """Results that are read together are not of one model."""
+
+
 class GeneSetWarning(TgemWarning):
     """Some gene sets were not tested, because too few of their genes are known."""
 

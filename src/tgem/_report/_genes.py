@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tgem._core import keys
+from tgem._core.one_model import mismatch_of_models
 from tgem._report._figures import figure
 from tgem._report._html import Section, cards, hint, missing, notice, paragraph, table
 from tgem._report._slots import is_filled
@@ -71,7 +72,9 @@ def top_genes(adata: AnnData, prefix: str, n_rows: int) -> Section:
 def _of_attribution(adata: AnnData, prefix: str) -> str:
     method = adata.uns.get(keys.ATTRIBUTION.params_key(prefix), {}).get("method")
     by = f" by {str(method).replace('_', ' ')}" if method else ""
-    return paragraph(
+    mismatch = mismatch_of_models(adata, prefix)
+    doubt = notice(mismatch, kind="warning") if mismatch else ""
+    return doubt + paragraph(
         f"Mean attribution{by}, over the cells that were given the class: what a gene added to "
         "the class's logit. It says what the model used, not what causes the class; a gene that "
         "repeats what others say may rank low."

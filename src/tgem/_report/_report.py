@@ -13,6 +13,7 @@ from mudata import MuData
 
 from tgem._core import keys
 from tgem._core.errors import listed
+from tgem._core.one_model import warn_of_two_models
 from tgem._core.validate import check_count, check_data, check_key
 from tgem._report._attention import entropy, necessity
 from tgem._report._embedding import embedding
@@ -72,6 +73,11 @@ def report(
     -------
     The path of the page.
 
+    Warns
+    -----
+    ResultsWarning
+        If attributions and predictions are not of one model; the page says so too.
+
     Raises
     ------
     TypeError
@@ -108,6 +114,7 @@ def report(
         check_key(adata, "obs", labels_key)
     prefix = key_added or keys.PREFIX
     _check_results(adata, prefix)
+    warn_of_two_models(adata, prefix)
     sections = [
         overview(adata, prefix, labels_key),
         metrics(adata, prefix, labels_key),

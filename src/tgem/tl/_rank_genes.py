@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tgem._core import keys
+from tgem._core.one_model import warn_of_two_models
 from tgem._core.tables import summarized_attributions
 from tgem._core.validate import check_count, chosen_classes
 from tgem.tl._provenance import record, target_of
@@ -63,6 +64,12 @@ def rank_genes(
     ``.uns["tgem_rank_genes_params"]["agreement"]`` is, class by class, the share of the kept genes
     that are also among as many of scanpy's first (missing for classes that scanpy did not rank).
 
+    Warns
+    -----
+    ResultsWarning
+        If the classes of the attributions are not those of the predictions under the same prefix:
+        they are of different models.
+
     Raises
     ------
     KeyError
@@ -90,6 +97,7 @@ def rank_genes(
         for slot in (keys.ATTRIBUTION_MEDIAN, keys.ATTRIBUTION_SHARE)
     )
     chosen = chosen_classes(classes, means.columns.tolist())
+    warn_of_two_models(adata, key_added)
     tables = []
     for label in chosen:
         top = means[label].dropna().nlargest(n_genes)
