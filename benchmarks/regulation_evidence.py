@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 EVIDENCE = SHARED / "regulators" / "deeprbp_kidney_GxRBP.csv.gz"
 DECODERS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "usage": ({}, ("rms", "max")),
-    # the published epochs are those of thousands of samples
-    "sigmoid": ({"max_epochs": 300, "plan_kwargs": {"optimizer": "adamw", "lr": 3e-3}}, ("max",)),
+    # the published epochs are those of thousands of samples; the rate is the one that `splicing.py`
+    # chooses for each of these lines
+    "sigmoid": ({"max_epochs": 300, "plan_kwargs": {"optimizer": "adamw", "lr": 1e-3}}, ("max",)),
 }
 FACTORS = ("splicing_factor", "rbp")
 SLOT = "deepsf_regulation_evaluation"
