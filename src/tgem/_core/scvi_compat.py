@@ -1,8 +1,7 @@
 """The one place that names what scvi-tools does not promise to keep.
 
-The tests run with scvi-tools 1.4; by its source 1.5, for Python 3.12 and later, holds these
-names too. A test checks that each exists, so a release that moves one fails there and not at a
-user's desk.
+The tests run with scvi-tools 1.4 on Python 3.11 and with 1.5 on Python 3.12. One of them checks
+that each name exists, so a release that moves one fails there and not at a user's desk.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
+from tgem._core.progress import track
 from tgem.model.tgem._linear_classifiers import Regression, Weights, coordinates
 
 Array = np.ndarray[Any, Any]
@@ -98,7 +99,7 @@ def _best(
         [],
     )
     highest, likeliest, since = (-1.0, -np.inf), -np.inf, 0
-    for penalty in PENALTIES if folds else ():
+    for penalty in track(PENALTIES if folds else (), "Tuning the linear classifier"):
         logits = np.zeros((len(codes), n_classes), dtype=np.float32)
         found = []
         for left_out, model, of_fold in zip(folds, models, values, strict=True):
