@@ -242,7 +242,9 @@ class TestTraining:
     def test_history_and_repr(self, model):
         assert len(model.history) == 2
         assert (
-            model.history[["train_loss", "validation_loss", "validation_auroc"]].notna().all(None)
+            model.history[["train_loss", "validation_loss", "validation_auroc"]]
+            .notna()
+            .all(axis=None)
         )
         assert "histone (3 marks x 9 bins)" in repr(model)
         assert "trained 2 epochs" in repr(model)
@@ -354,7 +356,7 @@ class TestPrediction:
         assert abs(predicted.mean() - mdata.obs["expression"].mean()) < 1
         table = model.evaluate()
         assert {"pearson", "mse", "kendall_tau", "spearman"} <= set(table)
-        assert np.isfinite(table).all(None)
+        assert np.isfinite(table).all(axis=None)
 
     def test_order_of_observations_and_batches(self, data, model, logits):
         rows = [7, 2, 41, 2, 0]

@@ -52,7 +52,7 @@ def test_ragged_cpgs(shared_data):
     real = np.arange(170) < adata.obs["n_cpg"].to_numpy()[:, None]
     assert (attention[~real] == 0).all()
     assert (attention[real] > 0).all()
-    assert np.isfinite(model.evaluate()).all(None)
+    assert np.isfinite(model.evaluate()).all(axis=None)
     values = model.get_attributions(indices=range(20), n_steps=10).values["methylation"]
     assert (values[:20][~real[:20]] == 0).all()
 

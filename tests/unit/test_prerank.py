@@ -228,7 +228,7 @@ class TestGenePanel:
 class TestWriteRnk:
     def test_gseapy_reads_the_same_ranking(self, ranking, tmp_path):
         path = write_rnk(ranking, tmp_path / "B cell.rnk")
-        read = pd.read_csv(path, sep="\t", header=None, index_col=0, float_precision="round_trip")
+        read = pd.read_csv(path, sep="\t", header=None, index_col=0, dtype=str).astype(float)
         expected = ranking.sort_values(ascending=False)
         assert read.index.tolist() == expected.index.tolist()
         np.testing.assert_array_equal(read[1], expected)
