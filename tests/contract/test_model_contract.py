@@ -376,14 +376,51 @@ class TestPrediction:
         is_test = np.isin(moved.obs_names[:60], adata.obs_names[model.test_indices])
         assert part.evaluate()["n_cells"] == is_test.sum()
 
-    def test_training_on_with_cells_in_another_order_says_what_was_seen(
-        self, trained_model, tmp_path
-    ):
+    def test_training_on_with_cells_in_another_order_keeps_the_split(self, trained_model, tmp_path):
         model, adata = trained_model
         model.save(tmp_path / "model")
         loaded = type(model).load(tmp_path / "model", adata[::-1].copy())
-        with pytest.warns(match="were trained on by an earlier call"):
-            loaded.train(max_epochs=1, enable_progress_bar=False)
+        loaded.train(max_epochs=1, enable_progress_bar=False)
+        for part in ("train", "validation", "test"):
+            here, there = (
+                set(each.adata.obs_names[getattr(each, f"{part}_indices")])
+                for each in (model, loaded)
+            )
+            assert here == there
+
+    def test_other_cells_of_the_same_names_are_all_scored(self, trained_model, query):
+        model, adata = trained_model
+        query.obs_names = adata.obs_names[: query.n_obs]
+        query.obs["cell_type"] = "type_1"
+        with pytest.warns(match="only happen to have the same names"):
+            scores = model.evaluate(query)
+        assert (scores["cells"], scores["n_cells"]) == ("all", query.n_obs)
+
+    @pytest.mark.filterwarnings("ignore:Observation names are not unique")
+    def test_a_name_of_two_cells_is_no_ones(self, tmp_path, cls):
+        adata = make_data()
+        names = [f"cell {number // 2}" for number in range(adata.n_obs)]
+        adata.obs_names = names
+        cls.setup_anndata(adata, labels_key="cell_type")
+        model = cls(adata)
+        model.train(max_epochs=1, **QUIET)
+        scores = model.evaluate()
+        assert (scores["cells"], scores["n_cells"]) == ("test", len(model.test_indices))
+        assert model.evaluate(adata.copy())["n_cells"] == len(model.test_indices)
+        assert model.evaluate(adata[::-1].copy())["cells"] == "all"
+
+    def test_a_model_saved_without_names_says_so(self, trained_model, tmp_path):
+        model, adata = trained_model
+        model.save(tmp_path / "model")
+        path = tmp_path / "model" / "model.json"
+        described = json.loads(path.read_text())
+        described["split_record"]["cells"] = described["split_record"].pop("names")
+        path.write_text(json.dumps(described))
+        loaded = type(model).load(tmp_path / "model")
+        with pytest.warns(match="saved by an earlier version"):
+            assert loaded.evaluate(adata)["cells"] == "all"
+        loaded = type(model).load(tmp_path / "model", adata.copy())
+        assert loaded.evaluate()["accuracy"] == model.evaluate()["accuracy"]
 
     def test_evaluation_names_unknown_labels(self, trained_model, query):
         model, _ = trained_model

@@ -67,6 +67,17 @@ def test_cells_sorted_since_training(own):
     assert found["accuracy"] == pytest.approx(expected["accuracy"])
 
 
+def test_other_tools_follow_the_cells_too(own):
+    model, adata = own
+    test = set(adata.obs_names[model.test_indices])
+    adata._inplace_subset_obs(np.random.default_rng(0).permutation(adata.n_obs)[:150])
+    tgem.tl.attention_necessity(adata, model)
+    assert set(adata.obs_names[model.test_indices]) == test & set(adata.obs_names)
+    tgem.tl.confusion(adata, model)
+    n_test = len(test & set(adata.obs_names))
+    assert adata.uns["tgem_confusion_params"]["n_cells"] == n_test
+
+
 @pytest.mark.parametrize(
     "change",
     [

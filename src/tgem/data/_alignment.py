@@ -142,6 +142,6 @@ def check_alignment(
     if alignment.matched_by != "var_names":
         msg = (
             f"Genes were found by {alignment.matched_by} of {location}, not by their names. "
-            "What is written by gene keeps the model's names."
+            "Rankings and gene sets go by the model's names."
         )
         warn(msg, GeneAlignmentWarning)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # ENSG00000012048.23 but not a symbol with a dot, such as RP11-34P13.7
-_VERSION = r"^(ENS[A-Z]*\d{6,})\.\d+$"
+_VERSION = r"^(ENS[A-Z]*\d{6,})\.\d+(_PAR_Y)?$"
 
 
 class Matched(NamedTuple):
@@ -33,7 +33,7 @@ class Matched(NamedTuple):
 
 def unversioned(names: pd.Index) -> pd.Index:
     """Names without the version of an Ensembl identifier; other names as they are."""
-    return pd.Index(names.astype(str).str.replace(_VERSION, r"\1", regex=True))
+    return pd.Index(names.astype(str).str.replace(_VERSION, r"\1\2", regex=True))
 
 
 def check_unique_names(names: pd.Index, location: str, kind: str) -> None:

@@ -29,7 +29,8 @@ def check_trainer_arguments(
     known = {
         name
         for trainer in (Trainer, lightning.Trainer)
-        for name in inspect.signature(trainer).parameters
+        for name, parameter in inspect.signature(trainer).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     }
     unknown = [name for name in trainer_kwargs if name not in known]
     if unknown:

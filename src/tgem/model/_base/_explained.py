@@ -138,7 +138,8 @@ class ExplainedClassifier(ClassifierModel):
     def _targets(self, adata: AnnData | None, indices: Cells, target: Any) -> np.ndarray[Any, Any]:
         """Position among the classes of the label that is explained in each cell."""
         targets: np.ndarray[Any, Any] = self._outputs(adata, indices, None).argmax(axis=1)
-        if isinstance(target, np.ndarray):
+        if not isinstance(target, str) and np.ndim(target) > 0:
+            target = np.asarray(target)
             if target.shape != targets.shape:
                 msg = (
                     f"Expected one `target` for each of the {len(targets)} cells, found an array "

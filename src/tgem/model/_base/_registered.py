@@ -121,6 +121,8 @@ class RegisteredModel(BaseModelClass):
     def _dataset(self, adata: AnnData | None) -> FieldDataset:
         """Rows of any data set, genes in the model's order; the data stay as they are."""
         data = self._data(adata)
+        if data is self.adata:
+            self._follow_names()
         states = self._states()
         with warnings.catch_warnings():
             if data is self.adata:  # it may have changed; of the values themselves, set-up has said
@@ -132,6 +134,9 @@ class RegisteredModel(BaseModelClass):
                     state = states[field.registry_key]
                     field.transfer_field(state, data, min_gene_share=self.min_gene_share)
         return FieldDataset(data, self._fields, states)
+
+    def _follow_names(self) -> None:
+        """Notice that the observations of the model's own data have moved."""
 
     def _states(self) -> dict[str, Any]:
         """What each field remembers, and what training added to it."""

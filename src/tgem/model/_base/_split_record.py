@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from tgem._core.errors import TrainingWarning, warn
 
@@ -37,7 +38,9 @@ class SplitRecord:
     cells
         Digests of the names of all cells, one after the other, as hexadecimal numbers.
     trainable
-        Digest of which of them have what training needs, such as a label.
+        Which of them have what training needs, such as a label.
+    values
+        Digests of the values of a few of them, by position.
     seen
         Positions of the cells that any call of ``train`` has trained on.
     """
@@ -46,33 +49,47 @@ class SplitRecord:
     sizes: tuple[float, float] | None
     seed: int
     cells: str
-    trainable: str
+    trainable: Array
+    values: dict[int, str]
     seen: Array
 
     def positions_of(self, names: Sequence[object]) -> Array:
-        """Position of each cell among all cells of the training, by its name; -1 for others."""
+        """Position of each cell among all cells of the training, by its name.
+
+        -1 for others, and for names that several cells have: which of them is meant?
+        """
         digests = digests_of_names(names)
         if digests == self.cells:  # the very same, though names may repeat
             return np.arange(len(names))
-        known = {digest: place for place, digest in enumerate(_separate(self.cells))}
-        return np.array([known.get(digest, -1) for digest in _separate(digests)], dtype=np.int64)
-
-    @property
-    def n_cells(self) -> int:
-        """Number of all cells, with and without a part in the split."""
-        return len(self.cells) // (2 * DIGEST_SIZE)
+        known, wanted = pd.Index(_separate(self.cells)), pd.Index(_separate(digests))
+        places = np.flatnonzero(~known.duplicated(keep=False))
+        found = known[places].get_indexer(wanted)
+        is_found = (found >= 0) & ~wanted.duplicated(keep=False)
+        positions = np.full(len(wanted), -1)
+        positions[is_found] = places[found[is_found]]
+        return positions
 
     def on(self, names: Sequence[object]) -> SplitRecord | None:
         """The same cells' record for data that hold them elsewhere; None if they hold none.
 
-        What is not among the data is left out; the split of the rest is no longer one to keep.
+        What is not among the data is left out.
         """
         positions = self.positions_of(names)
         if (positions < 0).all():
             return None
         parts = [np.flatnonzero(np.isin(positions, part)) for part in self.split]
-        seen = np.flatnonzero(np.isin(positions, self.seen))
-        return replace(self, split=type(self.split)(*parts), trainable=NOT_SAVED, seen=seen)
+        return replace(
+            self,
+            split=type(self.split)(*parts),
+            cells=digests_of_names(names),
+            trainable=(positions >= 0) & self.trainable[positions],
+            values={
+                row: self.values[position]
+                for row, position in enumerate(positions.tolist())
+                if position in self.values
+            },
+            seen=np.flatnonzero(np.isin(positions, self.seen)),
+        )
 
     def keeps(self, train_size: float | None, validation_size: float | None) -> bool:
         """Whether shares that the user names, if any, are those of the split."""
@@ -99,19 +116,29 @@ class SplitRecord:
         return {
             "sizes": None if self.sizes is None else list(self.sizes),
             "seed": self.seed,
-            "cells": self.cells,
-            "trainable": self.trainable,
+            "names": self.cells,
+            "not_trainable": np.flatnonzero(~self.trainable).tolist(),
+            "values": {str(position): digest for position, digest in self.values.items()},
             "seen": np.setdiff1d(self.seen, self.split.train).tolist(),
         }
 
     @classmethod
     def from_saved(cls, split: Split, saved: dict[str, Any] | None) -> SplitRecord:
         """Take back what :meth:`as_saved` returned; None for a model saved without it."""
-        if saved is None:
-            return cls(split, None, 0, NOT_SAVED, NOT_SAVED, split.train)
-        sizes = None if saved["sizes"] is None else tuple(saved["sizes"])
-        seen = np.union1d(np.asarray(saved["seen"], dtype=np.int64), split.train)
-        return cls(split, **(saved | {"sizes": sizes, "seen": seen}))
+        if saved is None or "names" not in saved:
+            return cls(split, None, 0, NOT_SAVED, np.empty(0, dtype=bool), {}, split.train)
+        names = saved["names"]
+        trainable = np.ones(len(names) // (2 * DIGEST_SIZE), dtype=bool)
+        trainable[np.asarray(saved["not_trainable"], dtype=np.int64)] = False
+        return cls(
+            split,
+            sizes=None if saved["sizes"] is None else tuple(saved["sizes"]),
+            seed=saved["seed"],
+            cells=names,
+            trainable=trainable,
+            values={int(position): digest for position, digest in saved["values"].items()},
+            seen=np.union1d(np.asarray(saved["seen"], dtype=np.int64), split.train),
+        )
 
 
 def digests_of_names(names: Iterable[object]) -> str:
@@ -126,9 +153,12 @@ def _separate(digests: str) -> list[str]:
     return [digests[start : start + size] for start in range(0, len(digests), size)]
 
 
-def digest_of_flags(flags: Array) -> str:
-    """Digest of which cells are marked."""
-    return hashlib.sha256(np.packbits(flags).tobytes()).hexdigest()
+def digest_of_values(parts: Iterable[Array]) -> str:
+    """Digest of the values of a cell, to four decimals."""
+    digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
+    for part in parts:
+        digest.update((np.round(part.astype(np.float64), 4) + 0.0).tobytes())
+    return digest.hexdigest()
 
 
 def warn_of_seen(split: Split, earlier: SplitRecord | None) -> None:

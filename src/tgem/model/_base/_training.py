@@ -14,11 +14,10 @@ from tgem._core.random import seeded
 from tgem._core.scvi_compat import field_states
 from tgem._core.validate import check_count
 from tgem.data import FieldDataset, Split
-from tgem.model._base._reading import ReadingModel
+from tgem.model._base._evaluated import EvaluatedModel
 from tgem.model._base._split_record import (
     NOT_SAVED,
     SplitRecord,
-    digest_of_flags,
     digests_of_names,
     warn_of_seen,
 )
@@ -44,7 +43,7 @@ TRAINING_DEFAULTS: dict[str, Any] = {
 }
 
 
-class TrainedModel(ReadingModel):
+class TrainedModel(EvaluatedModel):
     """A model that is trained on targets; what a model adds to the training goes first."""
 
     @abstractmethod
@@ -186,15 +185,16 @@ class TrainedModel(ReadingModel):
         adata = self._data(None)
         dataset = FieldDataset(adata, self._fields, field_states(self.registry_))
         cells = digests_of_names(adata.obs_names)
-        trainable = digest_of_flags(self._trainable(dataset))
+        trainable = self._trainable(dataset)
+        self._follow_names()
         earlier = self._split_record if self.is_trained_ else None
         if earlier is not None and earlier.cells not in (cells, NOT_SAVED):
-            earlier = earlier.on(adata.obs_names)  # positions mean other cells
+            earlier = None  # positions mean other cells
         sizes = (options["train_size"], options["validation_size"])
         if (
             earlier is not None
             and split_key is None
-            and earlier.trainable == trainable
+            and np.array_equal(earlier.trainable, trainable)
             and earlier.keeps(given["train_size"], given["validation_size"])
         ):
             split = earlier.split
@@ -204,9 +204,8 @@ class TrainedModel(ReadingModel):
             )
         warn_of_seen(split, earlier)
         shares = sizes if split_key is None else None
-        return SplitRecord.following(
-            earlier, split, sizes=shares, seed=seed, cells=cells, trainable=trainable
-        )
+        known = {"cells": cells, "trainable": trainable, "values": self._some_values(dataset)}
+        return SplitRecord.following(earlier, split, sizes=shares, seed=seed, **known)
 
     def _trainable(self, dataset: FieldDataset) -> np.ndarray[Any, Any]:
         """Which observations have what training needs, such as a label."""
