@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tgem._core import keys
 from tgem._core.networks import brief_reliability, hubs_prefix
 from tgem._core.validate import check_choice, check_count, chosen_classes
 from tgem.pl._figure import BLUE, GREY, MEDIUM, SMALL, clean, finish, literal, panels, wrapped
+from tgem.pl._mark_legend import Mark, name_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,23 +189,9 @@ def _add_key(
     else:
         axes[0].figure.supxlabel(title, fontsize=MEDIUM)
     rates = [rate for rows in shown for rate in rows["fdr"]]
-    styles = {
-        f"FDR ≤ {max_fdr:g}": (BLUE, BLUE, any(rate <= max_fdr for rate in rates)),
-        f"FDR > {max_fdr:g}": ("none", BLUE, any(rate > max_fdr for rate in rates)),
-        "not tested": (GREY, GREY, any(math.isnan(rate) for rate in rates)),
+    marks = {
+        Mark(f"FDR ≤ {max_fdr:g}", BLUE, BLUE): any(rate <= max_fdr for rate in rates),
+        Mark(f"FDR > {max_fdr:g}", "none", BLUE): any(rate > max_fdr for rate in rates),
+        Mark("not tested", GREY, GREY): any(math.isnan(rate) for rate in rates),
     }
-    handles = [
-        Line2D([], [], marker="o", linestyle="", markersize=5, label=name,
-               markerfacecolor=face, markeredgecolor=edge)
-        for name, (face, edge, occurs) in styles.items()
-        if occurs
-    ]  # fmt: skip
-    if not handles:
-        return
-    if alone:
-        axes[0].legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower right")
-    else:
-        axes[0].figure.legend(
-            handles=handles, loc="outside upper left", ncols=len(handles),
-            fontsize=SMALL, frameon=False, handletextpad=0.2, columnspacing=1.0,
-        )  # fmt: skip
+    name_marks(axes, [mark for mark, occurs in marks.items() if occurs], alone=alone)

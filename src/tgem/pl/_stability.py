@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from tgem._core import keys
 from tgem._core.networks import network_key, network_prefix
@@ -23,6 +22,7 @@ from tgem.pl._figure import (
     panels,
     wrapped,
 )
+from tgem.pl._mark_legend import Mark, name_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,19 +176,8 @@ def _points(ax: Axes, rows: pd.DataFrame) -> None:
 def _add_key(axes: list[Axes], shown: list[pd.DataFrame], *, alone: bool) -> None:
     """Name the marks that occur."""
     occur = {bool(filled) for rows in shown for filled in rows["filled"]}
-    styles = {True: ("in the network", BLUE), False: ("not in the network", "none")}
-    handles = [
-        Line2D([], [], marker="o", linestyle="", markersize=5, label=name,
-               markerfacecolor=face, markeredgecolor=BLUE)
-        for filled, (name, face) in styles.items()
-        if filled in occur
-    ]  # fmt: skip
-    if not handles:
-        return
-    if alone:
-        axes[0].legend(handles=handles, fontsize=SMALL, frameon=False, loc="lower right")
-    else:
-        axes[0].figure.legend(
-            handles=handles, loc="outside upper left", ncols=len(handles),
-            fontsize=SMALL, frameon=False, handletextpad=0.2, columnspacing=1.0,
-        )  # fmt: skip
+    styles = {
+        True: Mark("in the network", BLUE, BLUE),
+        False: Mark("not in the network", "none", BLUE),
+    }
+    name_marks(axes, [mark for filled, mark in styles.items() if filled in occur], alone=alone)
