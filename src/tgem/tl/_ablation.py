@@ -119,15 +119,7 @@ def ablation(
     given = explained.targets
     scores = _scores(explained, given, by)
 
-    generator = np.random.default_rng(seed)
-    rankings = {
-        "largest": [np.argsort(-scores, axis=1, kind="stable")],
-        "smallest": [np.argsort(np.abs(scores), axis=1, kind="stable")],
-        "random": [
-            generator.permuted(np.tile(np.arange(scores.shape[1]), (len(scores), 1)), axis=1)
-            for _ in range(n_random)
-        ],
-    }
+    rankings = _rankings(scores, n_random, np.random.default_rng(seed))
     untouched = _is_right(model, expression, true)
     tables = [
         _accuracies(untouched, true, mode="deletion", order=order, fraction=0.0) for order in ORDERS
@@ -182,6 +174,18 @@ def _scores(result: AttributionResult, given: Array, by: str) -> Array:
         members = given == code
         scores[members] = dense[members].mean(axis=0)
     return scores
+
+
+def _rankings(
+    scores: Array, n_random: int, generator: np.random.Generator
+) -> dict[str, list[Array]]:
+    """Genes of each cell in the orders in which they are taken away, several at random."""
+    genes = np.tile(np.arange(scores.shape[1]), (len(scores), 1))
+    return {
+        "largest": [np.argsort(-scores, axis=1, kind="stable")],
+        "smallest": [np.argsort(np.abs(scores), axis=1, kind="stable")],
+        "random": [generator.permuted(genes, axis=1) for _ in range(n_random)],
+    }
 
 
 def _altered(expression: Array, genes: Array, mode: str) -> Array:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    from anndata import AnnData
 
     from tgem.model import DeepSF
     from tgem.model.deepsf import Regulation
@@ -153,13 +154,7 @@ def regulation(
     names = {"factors": np.asarray(found.factors, dtype=object)}
     for table in (isoforms, genes):
         table.uns[keys.REGULATION.key(key_added)] = dict(names)
-    keys.REGULATION.write(isoforms, _rows(found.effect, columns, isoforms.n_vars), key_added)
-    score = _rows(found.mean, columns, isoforms.n_vars)
-    keys.REGULATION_SCORE.write(isoforms, score, key_added)
-    keys.REGULATION_STATISTIC.remove(isoforms, key_added)  # a single sample has none
-    if found.t_statistic is not None:
-        statistic = _rows(found.t_statistic, columns, isoforms.n_vars)
-        keys.REGULATION_STATISTIC.write(isoforms, statistic, key_added)
+    _write_scores(isoforms, found, columns, key_added)
     for slot, scores in by_gene.items():
         slot.write(genes, _gene_rows(scores, genes_at, genes.n_vars), key_added)
     write_network(target, keys.REGULATION_NETWORK, network, key_added)
@@ -180,6 +175,20 @@ def regulation(
     record(target, keys.REGULATION_NETWORK, key_added, params)
     warn_of_unreliable(params)
     return target if copy else None
+
+
+def _write_scores(
+    isoforms: AnnData, found: Regulation, columns: np.ndarray[Any, Any], key_added: str | None
+) -> None:
+    """Write effects, scores and t-statistics of the isoforms; a single sample has no last ones."""
+    keys.REGULATION_STATISTIC.remove(isoforms, key_added)
+    for slot, scores in (
+        (keys.REGULATION, found.effect),
+        (keys.REGULATION_SCORE, found.mean),
+        (keys.REGULATION_STATISTIC, found.t_statistic),
+    ):
+        if scores is not None:
+            slot.write(isoforms, _rows(scores, columns, isoforms.n_vars), key_added)
 
 
 def _candidates(found: Regulation, reliable: set[str] | None) -> np.ndarray[Any, Any]:
